@@ -1,0 +1,47 @@
+# Jouleloop. `make help` lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TARGET ?= pico@emulator
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | \
+		awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,test,dev]'
+	touch $(STAMP)
+
+.PHONY: setup
+setup: $(STAMP) ## make .venv with everything that the other targets need
+
+.PHONY: run
+run: $(STAMP) ## the main job on TARGET (pico@emulator): train, quantize, compile, flash, replay, measure
+	$(BIN)/jouleloop bench $(TARGET)
+
+.PHONY: test
+test: $(STAMP) ## all tests; boards are emulated, nothing is mocked
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+.PHONY: check
+check: $(STAMP) ## format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	git ls-files -z 'firmware/*.c' 'firmware/*.h' | xargs -0 $(BIN)/clang-format --dry-run --Werror
+
+.PHONY: format
+format: $(STAMP) ## format Python and C
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	git ls-files -z 'firmware/*.c' 'firmware/*.h' | xargs -0 $(BIN)/clang-format -i
+
+.PHONY: clean
+clean: ## remove run folders and caches (not .venv)
+	rm -rf runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
