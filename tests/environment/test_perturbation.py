@@ -1,0 +1,156 @@
+"""Perturbations: what each changes, what it leaves, and that it can be resumed."""
+
+import numpy as np
+import pytest
+
+from toolchain.environment import (
+    SENSOR_FEATURES,
+    Perturbation,
+    Simulation,
+    bid_price_after_shift,
+    perturbed,
+    regime_shift,
+    rollout,
+)
+from toolchain.environment.baselines import BASELINES
+from toolchain.environment.perturbation import NOISE_SD
+from toolchain.errors import InputError, ScenarioError
+from toolchain.scenario import CircularSupplyChainGenerator, Scenario, ScenarioParameters
+from toolchain.scenario.regime import daily
+
+SMALL = ScenarioParameters(n_nodes=12, n_products=60, horizon_days=60)
+OBSERVED = [name for name in Perturbation if name != Perturbation.SHIFTED_CONDITIONS]
+
+
+@pytest.fixture(scope="module")
+def scenario() -> Scenario:
+    return CircularSupplyChainGenerator(6, SMALL).generate()
+
+
+def test_the_set_is_that_of_the_metric():
+    assert list(Perturbation) == [
+        "sensor_noise",
+        "stuck_feature",
+        "missing_features",
+        "calibration_drift",
+        "corrupted_calibration",
+        "shifted_conditions",
+    ]
+
+
+@pytest.mark.parametrize("name", OBSERVED)
+def test_senses_are_perturbed_and_books_are_not(scenario, name):
+    same, transform = perturbed(scenario, name, 3)
+    assert same is scenario
+    states = np.random.default_rng(0).uniform(-0.5, 0.5, (200, 24)).astype(np.float32)
+    kept = states.copy()
+    seen = transform(states, 30)
+    assert np.array_equal(states, kept)
+    assert np.array_equal(seen[:, SENSOR_FEATURES:], states[:, SENSOR_FEATURES:])
+    changed = np.abs(seen - states).max(axis=0)[:SENSOR_FEATURES] > 0
+    assert changed.sum() == (1 if name == "stuck_feature" else SENSOR_FEATURES)
+    # Only seed and day decide: another instance resumes in the middle.
+    assert np.array_equal(perturbed(scenario, name, 3)[1](states, 30), seen)
+    assert not np.array_equal(perturbed(scenario, name, 4)[1](states, 30), seen)
+
+
+def test_each_perturbation_is_what_its_name_says(scenario):
+    states = np.random.default_rng(0).uniform(-0.5, 0.5, (4_000, 24)).astype(np.float32)
+
+    def apply(name, day=30):
+        return perturbed(scenario, name, 1)[1](states, day)
+
+    noise = (apply("sensor_noise") - states)[:, :SENSOR_FEATURES]
+    assert noise.std() == pytest.approx(NOISE_SD, rel=0.02)
+    assert np.abs(noise.mean(axis=0)).max() < 0.01
+    missing = (apply("missing_features") == 0)[:, :SENSOR_FEATURES]
+    assert missing.mean() == pytest.approx(0.15, abs=0.005)
+    stuck = apply("stuck_feature")
+    constant = np.flatnonzero(np.ptp(stuck, axis=0) == 0)
+    assert len(constant) == 1
+    assert np.array_equal(stuck[:, constant], apply("stuck_feature", 3)[:, constant])
+    drift = [np.abs(apply("calibration_drift", day) - states).max() for day in (0, 20, 40)]
+    assert drift[0] == 0.0
+    assert drift[2] == pytest.approx(2 * drift[1], rel=1e-5)
+    corrupted = apply("corrupted_calibration")
+    assert np.array_equal(corrupted, apply("corrupted_calibration", 3))
+    slope = np.polyfit(states[:, 0].astype(float), corrupted[:, 0].astype(float), 1)
+    assert corrupted[:, 0] == pytest.approx(np.polyval(slope, states[:, 0]), abs=1e-5)
+
+
+def test_noise_differs_between_days(scenario):
+    states = np.zeros((5, 24), dtype=np.float32)
+    transform = perturbed(scenario, "sensor_noise", 1)[1]
+    assert not np.array_equal(transform(states, 1), transform(states, 2))
+
+
+def test_shifted_conditions_draw_the_same_chain_with_worse_products(scenario):
+    worse, transform = perturbed(scenario, "shifted_conditions", 0)
+    assert transform is None
+    assert worse.regimes == scenario.regimes
+    assert dict(worse.graph.nodes(data=True)) == dict(scenario.graph.nodes(data=True))
+    assert np.array_equal(worse.returns.return_day, scenario.returns.return_day)
+    assert (worse.returns.mechanical_wear > scenario.returns.mechanical_wear).all()
+    assert worse.sha256 != scenario.sha256
+
+
+def test_own_returns_cannot_be_shifted(make_scenario):
+    with pytest.raises(ScenarioError, match="cannot be drawn again"):
+        perturbed(make_scenario([{}] * 8), "shifted_conditions", 0)
+
+
+def test_unknown_name_is_refused(scenario):
+    with pytest.raises(InputError, match="'fog'"):
+        perturbed(scenario, "fog", 0)
+
+
+def test_a_policy_that_looks_is_affected(scenario):
+    policy = BASELINES["greedy_capacity"](SMALL, 0)
+    plain = rollout(scenario, policy)
+    _, transform = perturbed(scenario, "sensor_noise", 0)
+    assert rollout(scenario, policy, transform)["action"] != plain["action"]
+
+
+def test_regime_shift_changes_prices_and_demand_from_the_day_on(scenario):
+    shifted = regime_shift(scenario, 35, 2)
+    for field, low, high in (
+        ("resale", 0.3, 0.5),
+        ("component", 0.6, 0.9),
+        ("scrap", 2.0, 3.0),
+        ("reuse_slots", 0.3, 0.5),
+        ("recycle_slots", 1.0, 1.0),
+        ("disposal", 1.0, 1.0),
+    ):
+        ratio = daily(shifted.regimes, field, 60) / daily(scenario.regimes, field, 60)
+        assert ratio[:35] == pytest.approx(1.0)
+        assert np.ptp(ratio[35:]) < 1e-12
+        assert low <= ratio[40] <= high
+    assert shifted.returns is scenario.returns
+    before, after = Simulation(scenario), Simulation(shifted)
+    assert np.array_equal(before.observe().states, after.observe().states)
+
+
+@pytest.mark.parametrize("day", [0, 30, 59])
+def test_regime_shift_on_any_day_of_the_horizon(scenario, day):
+    starts = [regime.from_day for regime in regime_shift(scenario, day, 0).regimes]
+    assert starts == sorted(set(starts))
+    assert starts[0] == 0
+    assert day in starts
+
+
+@pytest.mark.parametrize("day", [-1, 60])
+def test_regime_shift_outside_of_the_horizon_is_refused(scenario, day):
+    with pytest.raises(ScenarioError, match=f"day {day}, must be 0 to 59"):
+        regime_shift(scenario, day, 0)
+
+
+def test_knowing_the_new_regime_pays():
+    parameters = ScenarioParameters(n_products=600, horizon_days=180)
+    values = {"old": 0.0, "new": 0.0}
+    for seed in (1, 2, 3):
+        shifted = regime_shift(CircularSupplyChainGenerator(seed, parameters).generate(), 0, 7)
+        new = rollout(shifted, bid_price_after_shift(parameters, 7))
+        old = rollout(shifted, BASELINES["bid_price"](parameters, 0))
+        values["new"] += new["value_eur"].to_numpy().sum()
+        values["old"] += old["value_eur"].to_numpy().sum()
+    assert values["new"] > values["old"]
