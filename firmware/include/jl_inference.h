@@ -1,0 +1,34 @@
+/* The one interface to whatever computes the network (DESIGN.md, "The inference engines").
+ *
+ * One engine is linked into an image. The caller owns nothing: input and output buffers belong to
+ * the engine, live for ever and are valid between two invocations.
+ */
+#ifndef JL_INFERENCE_H
+#define JL_INFERENCE_H
+
+#include <stdint.h>
+
+typedef struct {
+    uint8_t engine;           /* jl_engine of jl_protocol.h */
+    uint16_t n_inputs;        /* int8 values */
+    uint16_t n_outputs;       /* int8 values */
+    uint32_t arena_bytes;     /* activation memory, planned at build time */
+    uint8_t model_sha256[32]; /* of the .tflite that the network came from */
+} jl_inference_info;
+
+/* Prepare the engine. 0 or a negative jl_error. Call once, before anything else here. */
+int jl_inference_init(void);
+
+/* What is linked in; constant. */
+const jl_inference_info *jl_inference_describe(void);
+
+/* Where the caller puts n_inputs values before jl_inference_invoke(). */
+int8_t *jl_inference_input(void);
+
+/* Where n_outputs values are after jl_inference_invoke(). */
+const int8_t *jl_inference_output(void);
+
+/* Run the network once. 0 or a negative jl_error. */
+int jl_inference_invoke(void);
+
+#endif

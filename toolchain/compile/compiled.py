@@ -1,0 +1,212 @@
+"""The compile stage: a ``.tflite`` in, a folder of C and its ``model.json`` out."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from toolchain.compile.emit import emit_program
+from toolchain.compile.kernel_set import KERNEL_SETS
+from toolchain.compile.network import Tensor
+from toolchain.compile.program import Program, plan_program
+from toolchain.compile.reader import read_network
+from toolchain.errors import InputError, RunFolderError
+
+MODEL_JSON = "model.json"
+"""Name of the stage's manifest."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TensorInfo(_Frozen):
+    """The network's input or output: real = scale * (code - zero_point)."""
+
+    name: str
+    shape: tuple[int, ...]
+    n_values: int
+    """int8 values, which is also the number of bytes."""
+    scale: float
+    """Exactly a float32."""
+    zero_point: int
+    float_edge: bool
+    """Whether the ``.tflite`` itself has float32 here; the host converts, see :mod:`edges`."""
+
+
+class LayerInfo(_Frozen):
+    """One step of the program."""
+
+    operators: tuple[str, ...]
+    """Operators of the file that the step does the work of."""
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    macs: int
+    weight_bytes: int
+    constant_bytes: int
+    """All constants of the step, weights included."""
+
+
+class CompiledModel(_Frozen):
+    """What the compile stage made; ``model.json`` is this, less the folder."""
+
+    schema_: Literal[1] = Field(default=1, alias="schema")
+    name: str
+    sha256: str
+    """Of the ``.tflite``, in hex."""
+    kernels: str
+    """Which kernel set the program uses."""
+    input: TensorInfo
+    output: TensorInfo
+    macs: int
+    weight_bytes: int
+    constant_bytes: int
+    arena_bytes: int
+    """Static activation memory, without input and output."""
+    tflite_bytes: int
+    layers: tuple[LayerInfo, ...]
+    files: dict[str, str]
+    """Generated files by name, with the SHA-256 of their bytes."""
+    folder: Path = Field(exclude=True)
+    """Where the files are; not part of ``model.json``."""
+
+    @property
+    def n_inputs(self) -> int:
+        """int8 values of one input row."""
+        return self.input.n_values
+
+    @property
+    def n_outputs(self) -> int:
+        """int8 values of one output row."""
+        return self.output.n_values
+
+
+def compile_model(
+    data: bytes, out_dir: Path, *, name: str = "model", kernels: str = "portable"
+) -> CompiledModel:
+    """Compile a ``.tflite`` to C.
+
+    Args:
+        data: the file's bytes; they are not trusted.
+        out_dir: made when missing. Written: ``jl_model.h``, ``jl_model.c``, ``jl_model_data.h``,
+            ``jl_model_data.c`` and ``model.json``. Equal arguments give equal bytes.
+        name: what the model is called in errors, comments and ``model.json``.
+        kernels: a key of :data:`kernel_set.KERNEL_SETS`.
+
+    Raises:
+        ModelError: the model cannot be used.
+        UnsupportedOperatorError: it has an operator that is not supported.
+        InputError: an unknown kernel set, or a folder that cannot be written.
+    """
+    if kernels not in KERNEL_SETS:
+        raise InputError(
+            f"unknown kernels {kernels!r}; known are {', '.join(sorted(KERNEL_SETS))}",
+            hint="name one of these",
+        )
+    program = plan_program(read_network(data, name))
+    emitted = emit_program(program, data, KERNEL_SETS[kernels])
+    contents = {file: text.encode("ascii") for file, text in emitted.files.items()}
+    compiled = _describe(program, kernels, len(data), emitted.constant_bytes, contents, out_dir)
+    manifest = compiled.model_dump_json(by_alias=True, indent=2) + "\n"
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        for file, content in contents.items():
+            (out_dir / file).write_bytes(content)
+        (out_dir / MODEL_JSON).write_text(manifest, encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{out_dir}: the compiled model cannot be written: {error}",
+            hint="name a folder that can be written",
+        ) from error
+    return compiled
+
+
+def load_compiled(out_dir: Path) -> CompiledModel:
+    """Read back what :func:`compile_model` wrote, and check that nothing has changed since.
+
+    Raises:
+        RunFolderError: ``model.json`` is missing, broken or of another version, or a file is not
+            the one that was written.
+    """
+    manifest = out_dir / MODEL_JSON
+    again = f"compile the model again into {out_dir}"
+    try:
+        text = manifest.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunFolderError(f"{manifest} cannot be read: {error}", hint=again) from error
+    try:
+        stored = _Manifest.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise RunFolderError(f"{manifest}: {key}: {first['msg']}", hint=again) from error
+    for file, expected in stored.files.items():
+        try:
+            actual = _sha256((out_dir / Path(file).name).read_bytes())
+        except OSError as error:
+            raise RunFolderError(f"{out_dir / file} cannot be read: {error}", hint=again) from error
+        if actual != expected:
+            raise RunFolderError(
+                f"{out_dir / file} has SHA-256 {actual}, {MODEL_JSON} says {expected}", hint=again
+            )
+    return CompiledModel.model_validate({**stored.model_dump(by_alias=True), "folder": out_dir})
+
+
+class _Manifest(CompiledModel):
+    folder: Path = Field(default=Path(), exclude=True)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _tensor_info(tensor: Tensor, float_edge: bool) -> TensorInfo:
+    return TensorInfo(
+        name=tensor.name,
+        shape=tensor.shape,
+        n_values=tensor.n_values,
+        scale=tensor.scale,
+        zero_point=tensor.zero_point,
+        float_edge=float_edge,
+    )
+
+
+def _describe(
+    program: Program,
+    kernels: str,
+    tflite_bytes: int,
+    constant_bytes: tuple[int, ...],
+    contents: dict[str, bytes],
+    folder: Path,
+) -> CompiledModel:
+    network = program.network
+    layers = tuple(
+        LayerInfo(
+            operators=step.operators,
+            input_shape=step.layer.input.shape,
+            output_shape=step.layer.output.shape,
+            macs=step.layer.macs,
+            weight_bytes=step.layer.weight_bytes,
+            constant_bytes=n_bytes,
+        )
+        for step, n_bytes in zip(program.steps, constant_bytes, strict=True)
+    )
+    return CompiledModel(
+        schema=1,
+        name=network.name,
+        sha256=network.sha256,
+        kernels=kernels,
+        input=_tensor_info(network.input, network.float_input),
+        output=_tensor_info(network.output, network.float_output),
+        macs=network.macs,
+        weight_bytes=network.weight_bytes,
+        constant_bytes=sum(constant_bytes),
+        arena_bytes=program.arena_bytes,
+        tflite_bytes=tflite_bytes,
+        layers=layers,
+        files={file: _sha256(content) for file, content in contents.items()},
+        folder=folder,
+    )

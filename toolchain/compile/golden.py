@@ -1,0 +1,89 @@
+"""The golden output: TensorFlow Lite Micro's own interpreter, from its Python wheel.
+
+Other runtimes differ from it by one code here and there; see FACTS.md, section 6.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.compile.flatbuffer import MALFORMED
+from toolchain.compile.network import Network
+from toolchain.compile.reader import read_network
+from toolchain.errors import InputError, MissingDependencyError, ModelError
+
+_ARENA_BYTES = 1 << 20
+"""Room for the interpreter's structures, beside what the model's size suggests."""
+
+_REFUSALS: tuple[type[Exception], ...] = (RuntimeError, *MALFORMED)
+"""What the wheel raises: its Python part parses the whole file, unlike :func:`read_network`."""
+
+
+def golden(data: bytes, inputs: NDArray[Any]) -> NDArray[Any]:
+    """Run a supported network with TensorFlow Lite Micro.
+
+    Args:
+        data: a ``.tflite`` that :func:`read_network` accepts. It is read first, because the
+            interpreter itself trusts its input.
+        inputs: (n, n_inputs), of the file's own input type: int8, or float32 where the file begins
+            with a QUANTIZE.
+
+    Returns:
+        (n, n_outputs), of the file's own output type: int8, or float32 where it ends with a
+        DEQUANTIZE.
+
+    Raises:
+        ModelError: the network is not supported, or the interpreter refuses it.
+        InputError: ``inputs`` has another shape or type.
+        MissingDependencyError: the ``tflite-micro`` wheel is not installed.
+    """
+    network = read_network(data)
+    input_type = np.dtype(np.float32 if network.float_input else np.int8)
+    output_type = np.dtype(np.float32 if network.float_output else np.int8)
+    rows = _checked_rows(network, inputs, input_type)
+    interpreter = _interpreter(data)
+    shape = tuple(interpreter.get_input_details(0)["shape"])
+    outputs = np.empty((len(rows), network.output.n_values), output_type)
+    for i, row in enumerate(rows):
+        interpreter.set_input(row.reshape(shape), 0)
+        interpreter.invoke()
+        result = np.asarray(interpreter.get_output(0))
+        if result.dtype != output_type:
+            raise ModelError(
+                f"the interpreter's output is {result.dtype}, expected {output_type}",
+                hint="report this with the model: the reader and the runtime disagree",
+            )
+        outputs[i] = result.reshape(-1)
+    return outputs
+
+
+def _checked_rows(network: Network, inputs: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    expected = (len(inputs), network.input.n_values)
+    if inputs.shape != expected or inputs.dtype != dtype:
+        raise InputError(
+            f"inputs of shape {inputs.shape} and type {inputs.dtype}, expected "
+            f"(n, {network.input.n_values}) and {dtype}",
+            hint="one row per inference, of the model's own input type",
+        )
+    return np.ascontiguousarray(inputs)
+
+
+def _interpreter(data: bytes) -> Any:
+    try:
+        runtime = importlib.import_module("tflite_micro.python.tflite_micro.runtime")
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"tflite-micro is not installed: {error}",
+            hint="pip install tflite-micro (there are wheels for Linux)",
+        ) from error
+    try:
+        return runtime.Interpreter.from_bytes(data, arena_size=10 * len(data) + _ARENA_BYTES)
+    except _REFUSALS as error:
+        raise ModelError(
+            f"TensorFlow Lite Micro refuses the model: {error}",
+            hint="its own message is on the standard error output",
+        ) from error

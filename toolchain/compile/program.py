@@ -1,0 +1,149 @@
+"""Decides what is executed for a network, and where its values are kept.
+
+Everything that is known at compile time happens here: reshapes vanish, operators that map one code
+to one code are composed into one table, a table that only clamps is worked into the layer before
+it, and activations get their places in the arena.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import numpy as np
+
+from toolchain.compile.arena import Lifetime, plan_arena
+from toolchain.compile.network import Elementwise, FullyConnected, Layer, Network, Reshape, Softmax
+from toolchain.compile.quantization import INT8_MIN
+from toolchain.compile.tables import Table
+
+
+class Region(Enum):
+    """The memory that a step reads or writes."""
+
+    INPUT = "in"
+    """The caller's input, never written."""
+    OUTPUT = "out"
+    """The caller's output."""
+    ARENA = "arena"
+    """The program's own static memory."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where values begin: an offset in bytes into a region."""
+
+    region: Region
+    offset: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One executed layer."""
+
+    layer: Layer
+    operators: tuple[str, ...]
+    """Names of the file's operators that this step does the work of."""
+    source: Place
+    target: Place
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """What :func:`plan_program` decided."""
+
+    network: Network
+    steps: tuple[Step, ...]
+    arena_bytes: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Fused:
+    layer: Layer
+    operators: tuple[str, ...]
+
+
+def plan_program(network: Network) -> Program:
+    """Simplify a network and place its activations."""
+    fused = _simplify(network)
+    places, arena_bytes = _place([part.layer for part in fused])
+    steps = tuple(
+        Step(part.layer, part.operators, places[i], places[i + 1]) for i, part in enumerate(fused)
+    )
+    return Program(network, steps, arena_bytes)
+
+
+def _simplify(network: Network) -> list[_Fused]:
+    parts: list[_Fused] = []
+    pending: tuple[str, ...] = ()
+    for layer in network.layers:
+        names = (*pending, layer.operator)
+        pending = ()
+        if isinstance(layer, Reshape) or (isinstance(layer, Elementwise) and _is_identity(layer)):
+            if parts:
+                parts[-1] = _relabelled(parts[-1], layer)
+            else:
+                pending = names
+        elif isinstance(layer, Elementwise) and parts:
+            parts[-1:] = _append_table(parts[-1], layer)
+        else:
+            parts.append(_Fused(layer, names))
+    if not parts:
+        # Nothing but reshapes: the values still have to move from the input to the output.
+        copy = Elementwise(
+            "RESHAPE", 0, network.input, network.output, np.arange(-128, 128).astype(np.int8)
+        )
+        parts.append(_Fused(copy, pending))
+    return parts
+
+
+def _is_identity(layer: Elementwise) -> bool:
+    return bool(np.array_equal(layer.table, np.arange(-128, 128)))
+
+
+def _relabelled(part: _Fused, layer: Layer) -> _Fused:
+    return _Fused(replace(part.layer, output=layer.output), (*part.operators, layer.operator))
+
+
+def _append_table(part: _Fused, layer: Elementwise) -> list[_Fused]:
+    """Work a table into the part before it where that is exact, or add it as a part."""
+    before = part.layer
+    if isinstance(before, Elementwise):
+        table: Table = layer.table[before.table.astype(np.int64) - INT8_MIN]
+        table.setflags(write=False)
+        return [_relabelled(_Fused(replace(before, table=table), part.operators), layer)]
+    if isinstance(before, FullyConnected):
+        image = layer.table[before.minimum - INT8_MIN : before.maximum + 1 - INT8_MIN]
+        low, high = int(image[0]), int(image[-1])
+        codes = np.arange(before.minimum, before.maximum + 1)
+        # Checked over every code that can occur, so folding cannot change a single output.
+        if np.array_equal(image, np.clip(codes, low, high)):
+            clamped = replace(before, minimum=low, maximum=high)
+            return [_relabelled(_Fused(clamped, part.operators), layer)]
+    return [part, _Fused(layer, (layer.operator,))]
+
+
+def _place(layers: Sequence[Layer]) -> tuple[list[Place], int]:
+    """Places of the values between layers, from the input (first) to the output (last)."""
+    # group[i]: which storage the values before layer i share; a layer that reads and writes value
+    # by value may work in place, except on the caller's input.
+    groups = [0]
+    for i, layer in enumerate(layers):
+        in_place = isinstance(layer, Elementwise | Softmax) and i > 0
+        groups.append(groups[-1] if in_place else groups[-1] + 1)
+    last = groups[-1]
+    lifetimes = []
+    for group in range(1, last):
+        members = [i for i, g in enumerate(groups) if g == group]
+        n_bytes = layers[members[0]].input.n_values
+        # Values i are written by layer i - 1 and read by layer i.
+        lifetimes.append(Lifetime(n_bytes, members[0] - 1, members[-1]))
+    plan = plan_arena(lifetimes)
+    places = [Place(Region.INPUT)]
+    for group in groups[1:]:
+        if group == last:
+            places.append(Place(Region.OUTPUT))
+        else:
+            places.append(Place(Region.ARENA, plan.offsets[group - 1]))
+    return places, plan.n_bytes

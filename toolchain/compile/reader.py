@@ -1,0 +1,158 @@
+"""Turns a ``.tflite`` into a :class:`Network`, or says why it cannot be one.
+
+Supported are chains, with one input and one output and a batch of one, of FULLY_CONNECTED (int8
+weights, per tensor or per channel), RELU, RELU6, SOFTMAX, LOGISTIC, TANH, QUANTIZE (int8 to int8,
+or the float32 input), DEQUANTIZE (the float32 output) and RESHAPE.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from toolchain.compile.flatbuffer import RawModel, RawOperator, parse
+from toolchain.compile.network import Layer, Network
+from toolchain.compile.operators import BUILDERS, OPERANDS
+from toolchain.compile.tensors import (
+    DAMAGED_HINT,
+    EXPORT_INT8_HINT,
+    label,
+    require_one_row,
+)
+from toolchain.errors import ModelError, UnsupportedOperatorError
+
+SUPPORTED_OPERATORS: tuple[str, ...] = (*BUILDERS, "DEQUANTIZE")
+"""Names as in the schema."""
+
+
+def read_network(data: bytes, name: str = "model") -> Network:
+    """Read and check a ``.tflite``.
+
+    Args:
+        data: the file's bytes; they are not trusted.
+        name: what the network is called in errors and in the generated code.
+
+    Raises:
+        UnsupportedOperatorError: an operator, or a variant of one, that is not supported.
+        ModelError: anything else that is wrong with the file.
+    """
+    try:
+        model = parse(data)
+        chain = _live_operators(model)
+        float_input, float_output, chain = _split_edges(model, chain)
+        layers = tuple(_layer(model, operator) for operator in chain)
+        require_one_row(layers[0].input)
+        require_one_row(layers[-1].output)
+    except ModelError as error:
+        raise type(error)(f"{name}: {error.message}", hint=error.hint) from error
+    return Network(
+        name=name,
+        sha256=hashlib.sha256(data).hexdigest(),
+        layers=layers,
+        float_input=float_input,
+        float_output=float_output,
+    )
+
+
+def _where(operator: RawOperator) -> str:
+    return f"operator {operator.index} ({operator.name})"
+
+
+def _layer(model: RawModel, operator: RawOperator) -> Layer:
+    if operator.name not in BUILDERS:
+        raise UnsupportedOperatorError(
+            f"{_where(operator)} is supported only as the last operator of a model",
+            hint=EXPORT_INT8_HINT,
+        )
+    try:
+        return BUILDERS[operator.name](operator, model.tensors)
+    except ModelError as error:
+        raise type(error)(f"{_where(operator)}: {error.message}", hint=error.hint) from error
+
+
+def _split_edges(model: RawModel, chain: list[RawOperator]) -> tuple[bool, bool, list[RawOperator]]:
+    """Take a leading QUANTIZE of float32 and a trailing DEQUANTIZE off: the host does them."""
+    float_input = bool(chain) and (
+        chain[0].name == "QUANTIZE" and model.tensors[chain[0].inputs[0]].dtype == "float32"
+    )
+    if float_input:
+        chain = chain[1:]
+    float_output = bool(chain) and (
+        chain[-1].name == "DEQUANTIZE" and model.tensors[chain[-1].outputs[0]].dtype == "float32"
+    )
+    if float_output:
+        chain = chain[:-1]
+    if not chain:
+        raise ModelError(
+            "the model has no layer between its input and its output",
+            hint="export a network with at least one layer",
+        )
+    return float_input, float_output, chain
+
+
+def _live_operators(model: RawModel) -> list[RawOperator]:
+    """The operators that the output depends on, in order, each fed by the one before."""
+    source = _only("input", model.inputs)
+    target = _only("output", model.outputs)
+    producers: dict[int, RawOperator] = {}
+    available = {source}
+    for operator in model.operators:
+        _check_operands(model, operator)
+        read, written = operator.inputs[0], operator.outputs[0]
+        if read not in available:
+            raise ModelError(
+                f"{_where(operator)}: {label(model.tensors[read])} is neither the model's input "
+                "nor written by an operator before it",
+                hint=DAMAGED_HINT,
+            )
+        if written in available:
+            raise ModelError(
+                f"{_where(operator)}: {label(model.tensors[written])} is written a second time",
+                hint=DAMAGED_HINT,
+            )
+        available.add(written)
+        producers[written] = operator
+    if target not in available:
+        raise ModelError(
+            f"no operator writes the model's output, {label(model.tensors[target])}",
+            hint=DAMAGED_HINT,
+        )
+    # Every tensor is written once, by an operator that stands behind the one that feeds it: this
+    # walk back cannot go in circles.
+    chain: list[RawOperator] = []
+    while target != source:
+        chain.append(producers[target])
+        target = producers[target].inputs[0]
+    return chain[::-1]
+
+
+def _only(what: str, indices: tuple[int, ...]) -> int:
+    if len(indices) != 1:
+        raise ModelError(
+            f"the model has {len(indices)} {what}s, supported is exactly 1",
+            hint="export a function with one input and one output tensor",
+        )
+    return indices[0]
+
+
+def _check_operands(model: RawModel, operator: RawOperator) -> None:
+    if operator.name not in SUPPORTED_OPERATORS:
+        raise UnsupportedOperatorError(
+            f"{_where(operator)} is not supported",
+            hint=f"supported are {', '.join(SUPPORTED_OPERATORS)}",
+        )
+    least, most = OPERANDS.get(operator.name, (1, 1))
+    if not least <= len(operator.inputs) <= most or len(operator.outputs) != 1:
+        raise ModelError(
+            f"{_where(operator)} has {len(operator.inputs)} inputs and {len(operator.outputs)} "
+            f"outputs, expected {least} to {most} and 1",
+            hint=DAMAGED_HINT,
+        )
+    if operator.inputs[0] < 0:
+        raise ModelError(f"{_where(operator)}: its input is missing", hint=DAMAGED_HINT)
+    for index in (operator.inputs[0], operator.outputs[0]):
+        if model.tensors[index].data is not None:
+            raise ModelError(
+                f"{_where(operator)}: {label(model.tensors[index])} is a constant where an "
+                "activation is expected",
+                hint=EXPORT_INT8_HINT,
+            )
