@@ -1,0 +1,15 @@
+# arm-none-eabi-gcc; JL_GCC is its path.
+set(CMAKE_SYSTEM_NAME Generic)
+set(CMAKE_SYSTEM_PROCESSOR arm)
+set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
+list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES JL_GCC)
+set(CMAKE_C_COMPILER ${JL_GCC})
+set(CMAKE_ASM_COMPILER ${JL_GCC})
+set(CMAKE_C_COMPILER_WORKS TRUE)
+set(CMAKE_ASM_COMPILER_WORKS TRUE)
+set(CMAKE_C_ABI_COMPILED TRUE)
+# Loops of libc.c must not be turned into calls to the functions that they are.
+set(CMAKE_C_FLAGS_INIT "-mcpu=cortex-m0plus -mthumb -fno-tree-loop-distribute-patterns")
+set(CMAKE_ASM_FLAGS_INIT "-mcpu=cortex-m0plus -mthumb")
+set(CMAKE_EXE_LINKER_FLAGS_INIT "-nostartfiles -nostdlib")
+set(CMAKE_C_STANDARD_LIBRARIES "-lgcc")

@@ -1,0 +1,276 @@
+/* The requests' handlers: every length, count and mask is checked before anything runs. */
+#include "jl_requests.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "jl_config.h"
+#include "jl_decide.h"
+#include "jl_inference.h"
+#include "jl_meter.h"
+#include "jl_port.h"
+#include "jl_protocol.h"
+#include "jl_window.h"
+
+#define CYCLES_BYTES 4u
+
+static const jl_link_counters *link_counters;
+static int engine_state = JL_ERR_INFERENCE;
+
+static const uint8_t image_sha256[32] = JL_IMAGE_SHA256;
+
+static void put_cycles(uint8_t *to, uint32_t cycles) {
+    for (int i = 0; i < 4; i++) {
+        to[i] = (uint8_t)(cycles >> (8 * i));
+    }
+}
+
+/* count rows of row_bytes must be the whole tail, and their replies must fit. */
+static int check_rows(uint32_t count, uint32_t row_bytes, uint32_t tail_bytes,
+                      uint32_t reply_row_bytes, uint32_t *detail) {
+    if (count * row_bytes != tail_bytes) {
+        *detail = tail_bytes;
+        return JL_ERR_LENGTH;
+    }
+    if (count == 0 || count > (JL_MAX_PAYLOAD_BYTES - sizeof(jl_decide_reply)) / reply_row_bytes) {
+        *detail = count;
+        return JL_ERR_COUNT;
+    }
+    return JL_OK;
+}
+
+static int check_masks(const uint8_t *rows, uint32_t count, uint32_t row_bytes, uint32_t *detail) {
+    uint16_t n_outputs = jl_inference_describe()->n_outputs;
+    if (n_outputs > JL_DECIDE_MAX_OUTPUTS) {
+        *detail = n_outputs;
+        return JL_ERR_ARGUMENT;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t mask = rows[i * row_bytes];
+        if (!jl_decide_mask_allows(mask, n_outputs)) {
+            *detail = mask;
+            return JL_ERR_ARGUMENT;
+        }
+    }
+    return JL_OK;
+}
+
+static int handle_hello(const uint8_t *payload, uint16_t length, uint8_t *reply,
+                        uint16_t *reply_length, uint32_t *detail) {
+    (void)payload;
+    (void)length;
+    (void)detail;
+    const jl_inference_info *network = jl_inference_describe();
+    jl_meter_reply meter;
+    int meter_error;
+    (void)jl_meter_find(&meter, &meter_error); /* none is a fact here, not a failure */
+    jl_hello_reply hello = {
+        .engine = network->engine,
+        .meter = meter.kind,
+        .reset_cause = jl_port_reset_cause(),
+        .firmware = JL_FIRMWARE_VERSION,
+        .board = JL_BOARD_NAME,
+        .clock_hz = JL_CLOCK_HZ,
+        .max_payload = JL_MAX_PAYLOAD_BYTES,
+        .n_inputs = network->n_inputs,
+        .n_outputs = network->n_outputs,
+        .arena_bytes = network->arena_bytes,
+    };
+    jl_port_chip_id(hello.chip_id);
+    memcpy(hello.image_sha256, image_sha256, sizeof hello.image_sha256);
+    memcpy(hello.model_sha256, network->model_sha256, sizeof hello.model_sha256);
+    memcpy(reply, &hello, sizeof hello);
+    *reply_length = sizeof hello;
+    return JL_OK;
+}
+
+static int handle_infer(const uint8_t *payload, uint16_t length, uint8_t *reply,
+                        uint16_t *reply_length, uint32_t *detail) {
+    jl_infer_request request;
+    memcpy(&request, payload, sizeof request);
+    const jl_inference_info *network = jl_inference_describe();
+    const uint32_t reply_row_bytes = CYCLES_BYTES + network->n_outputs;
+    int status = check_rows(request.count, network->n_inputs, length - sizeof request,
+                            reply_row_bytes, detail);
+    if (status != JL_OK) {
+        return status;
+    }
+    if (engine_state < 0) {
+        return JL_ERR_INFERENCE;
+    }
+    const jl_infer_reply header = {.count = request.count};
+    memcpy(reply, &header, sizeof header);
+    const uint8_t *row = payload + sizeof request;
+    uint8_t *to = reply + sizeof header;
+    for (uint32_t i = 0; i < request.count; i++) {
+        uint32_t cycles = 0;
+        status = jl_infer_measured(row, &cycles);
+        if (status != JL_OK) {
+            *detail = i;
+            return status;
+        }
+        put_cycles(to, cycles);
+        memcpy(to + CYCLES_BYTES, jl_inference_output(), network->n_outputs);
+        row += network->n_inputs;
+        to += reply_row_bytes;
+    }
+    *reply_length = (uint16_t)(to - reply);
+    return JL_OK;
+}
+
+static int handle_decide(const uint8_t *payload, uint16_t length, uint8_t *reply,
+                         uint16_t *reply_length, uint32_t *detail) {
+    jl_decide_request request;
+    memcpy(&request, payload, sizeof request);
+    const uint32_t row_bytes = 1u + jl_inference_describe()->n_inputs;
+    const uint32_t reply_row_bytes = 1u + CYCLES_BYTES;
+    const uint8_t *rows = payload + sizeof request;
+    int status =
+        check_rows(request.count, row_bytes, length - sizeof request, reply_row_bytes, detail);
+    if (status == JL_OK) {
+        status = check_masks(rows, request.count, row_bytes, detail);
+    }
+    if (status != JL_OK) {
+        return status;
+    }
+    if (engine_state < 0) {
+        return JL_ERR_INFERENCE;
+    }
+    const jl_decide_reply header = {.count = request.count};
+    memcpy(reply, &header, sizeof header);
+    uint8_t *to = reply + sizeof header;
+    for (uint32_t i = 0; i < request.count; i++) {
+        uint32_t cycles = 0;
+        status = jl_decide_measured(rows + i * row_bytes, to, &cycles);
+        if (status != JL_OK) {
+            *detail = i;
+            return status;
+        }
+        put_cycles(to + 1, cycles);
+        to += reply_row_bytes;
+    }
+    *reply_length = (uint16_t)(to - reply);
+    return JL_OK;
+}
+
+static int check_idle_window(const jl_window_request *request, uint32_t tail_bytes,
+                             uint32_t *detail) {
+    if (tail_bytes != 0) {
+        *detail = tail_bytes;
+        return JL_ERR_LENGTH;
+    }
+    if (request->count != 0) {
+        *detail = request->count;
+        return JL_ERR_COUNT;
+    }
+    if (request->iterations != 0 || request->duration_us == 0) {
+        *detail = request->iterations;
+        return JL_ERR_ARGUMENT;
+    }
+    return JL_OK;
+}
+
+static int check_inference_window(const jl_window_request *request, const uint8_t *rows,
+                                  uint32_t tail_bytes, uint32_t *detail) {
+    const uint32_t row_bytes = 1u + jl_inference_describe()->n_inputs;
+    int status = check_rows(request->count, row_bytes, tail_bytes, 1u, detail);
+    if (status == JL_OK) {
+        status = check_masks(rows, request->count, row_bytes, detail);
+    }
+    if (status != JL_OK) {
+        return status;
+    }
+    /* A window without an inference has no energy per inference. */
+    if (request->iterations == 0 || request->duration_us != 0) {
+        *detail = request->duration_us;
+        return JL_ERR_ARGUMENT;
+    }
+    return engine_state < 0 ? JL_ERR_INFERENCE : JL_OK;
+}
+
+static int handle_window(const uint8_t *payload, uint16_t length, uint8_t *reply,
+                         uint16_t *reply_length, uint32_t *detail) {
+    jl_window_request request;
+    memcpy(&request, payload, sizeof request);
+    const uint8_t *rows = payload + sizeof request;
+    const uint32_t tail_bytes = length - sizeof request;
+    int status;
+    switch (request.kind) {
+    case JL_WINDOW_KIND_IDLE:
+        status = check_idle_window(&request, tail_bytes, detail);
+        break;
+    case JL_WINDOW_KIND_INFERENCE:
+        status = check_inference_window(&request, rows, tail_bytes, detail);
+        break;
+    default:
+        *detail = request.kind;
+        return JL_ERR_ARGUMENT;
+    }
+    if (status != JL_OK) {
+        return status;
+    }
+    jl_window_reply window;
+    status = jl_window_run(&request, rows, &window, detail);
+    if (status != JL_OK) {
+        return status;
+    }
+    memcpy(reply, &window, sizeof window);
+    *reply_length = sizeof window;
+    return JL_OK;
+}
+
+static int handle_meter(const uint8_t *payload, uint16_t length, uint8_t *reply,
+                        uint16_t *reply_length, uint32_t *detail) {
+    (void)payload;
+    (void)length;
+    (void)detail;
+    jl_meter_reply description;
+    int status;
+    if (jl_meter_find(&description, &status) == NULL) {
+        return status;
+    }
+    memcpy(reply, &description, sizeof description);
+    *reply_length = sizeof description;
+    return JL_OK;
+}
+
+static int handle_status(const uint8_t *payload, uint16_t length, uint8_t *reply,
+                         uint16_t *reply_length, uint32_t *detail) {
+    (void)payload;
+    (void)length;
+    (void)detail;
+    const jl_status_reply status = {
+        .uptime_us = jl_port_micros(),
+        .stack_bytes = jl_port_stack_bytes(),
+        .stack_used_bytes = jl_port_stack_used_bytes(),
+        .frames_received = link_counters->frames_received,
+        .frames_rejected = link_counters->frames_rejected,
+        .bytes_overrun = jl_port_bytes_overrun(),
+    };
+    memcpy(reply, &status, sizeof status);
+    *reply_length = sizeof status;
+    return JL_OK;
+}
+
+static const jl_request requests[] = {
+    {JL_TYPE_HELLO_REQUEST, false, JL_HELLO_REQUEST_BYTES, handle_hello},
+    {JL_TYPE_INFER_REQUEST, true, JL_INFER_REQUEST_BYTES, handle_infer},
+    {JL_TYPE_DECIDE_REQUEST, true, JL_DECIDE_REQUEST_BYTES, handle_decide},
+    {JL_TYPE_WINDOW_REQUEST, true, JL_WINDOW_REQUEST_BYTES, handle_window},
+    {JL_TYPE_METER_REQUEST, false, JL_METER_REQUEST_BYTES, handle_meter},
+    {JL_TYPE_STATUS_REQUEST, false, JL_STATUS_REQUEST_BYTES, handle_status},
+};
+
+const jl_request *jl_request_find(uint8_t type) {
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+        if (requests[i].type == type) {
+            return &requests[i];
+        }
+    }
+    return NULL;
+}
+
+void jl_requests_init(const jl_link_counters *counters, int state) {
+    link_counters = counters;
+    engine_state = state;
+}

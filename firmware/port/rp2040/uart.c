@@ -1,0 +1,93 @@
+/* The link: PL011 UART (4.2), received by interrupt into a ring, sent by waiting for the FIFO. */
+#include "jl_config.h"
+#include "jl_port.h"
+#include "rp2040.h"
+
+#define UART_BASE       (0x40034000u + 0x4000u * JL_UART_INDEX)
+#define UARTDR          (UART_BASE + 0x00u)
+#define UARTFR          (UART_BASE + 0x18u)
+#define UARTIBRD        (UART_BASE + 0x24u)
+#define UARTFBRD        (UART_BASE + 0x28u)
+#define UARTLCR_H       (UART_BASE + 0x2cu)
+#define UARTCR          (UART_BASE + 0x30u)
+#define UARTIFLS        (UART_BASE + 0x34u)
+#define UARTIMSC        (UART_BASE + 0x38u)
+
+#define DR_OVERRUN      (1u << 11)
+#define FR_TX_FULL      (1u << 5)
+#define FR_RX_EMPTY     (1u << 4)
+#define LCR_H_8_BITS    (3u << 5)
+#define LCR_H_FIFOS     (1u << 4)
+#define CR_RX_ENABLE    (1u << 9)
+#define CR_TX_ENABLE    (1u << 8)
+#define CR_ENABLE       (1u << 0)
+#define IFLS_RX_QUARTER (1u << 3) /* interrupt at 8 of 32 bytes */
+#define IMSC_RX         (1u << 4)
+#define IMSC_RX_TIMEOUT (1u << 6)
+
+/* Divisor in 1/64 (4.2.3.2.1): clk_peri / (16 * baud), rounded. */
+#define DIVISOR_64 ((4u * JL_CLOCK_HZ + JL_UART_BAUD / 2u) / JL_UART_BAUD)
+_Static_assert(DIVISOR_64 >= 64u && DIVISOR_64 <= 65535u * 64u, "baud rate out of range");
+
+/* One of the largest frames can arrive while another is worked on. */
+#define RING_BYTES 4096u
+_Static_assert((RING_BYTES & (RING_BYTES - 1u)) == 0, "the ring's size must be a power of 2");
+
+static struct {
+    uint8_t bytes[RING_BYTES];
+    volatile uint32_t head; /* written by the interrupt only; both count for ever */
+    volatile uint32_t tail; /* written by the reader only */
+    volatile uint32_t overrun;
+} ring;
+
+void rp2040_uart_init(void) {
+    const uint32_t unit = RESET_UART0 << JL_UART_INDEX;
+    REG_SET(RESETS_RESET) = unit;
+    rp2040_unreset(unit);
+    REG(UARTIBRD) = DIVISOR_64 / 64u;
+    REG(UARTFBRD) = DIVISOR_64 % 64u;
+    REG(UARTLCR_H) = LCR_H_8_BITS | LCR_H_FIFOS; /* also latches the divisor (4.2.3.2) */
+    REG(UARTIFLS) = IFLS_RX_QUARTER;
+    REG(UARTIMSC) = IMSC_RX | IMSC_RX_TIMEOUT;
+    REG(UARTCR) = CR_ENABLE | CR_TX_ENABLE | CR_RX_ENABLE;
+    REG(NVIC_ISER) = 1u << (IRQ_UART0 + JL_UART_INDEX);
+}
+
+/* Reading the FIFO empty also clears both interrupts (4.2.6). */
+JL_HOT void rp2040_uart_interrupt(void) {
+    while ((REG(UARTFR) & FR_RX_EMPTY) == 0) {
+        uint32_t data = REG(UARTDR);
+        uint32_t head = ring.head;
+        if ((data & DR_OVERRUN) != 0) {
+            ring.overrun++; /* at least one byte before this one was lost */
+        }
+        if (head - ring.tail == RING_BYTES) {
+            ring.overrun++;
+        } else {
+            ring.bytes[head % RING_BYTES] = (uint8_t)data;
+            ring.head = head + 1u;
+        }
+    }
+}
+
+size_t jl_port_read(uint8_t *bytes, size_t capacity) {
+    size_t n = 0;
+    uint32_t tail = ring.tail;
+    while (n < capacity && tail != ring.head) {
+        bytes[n++] = ring.bytes[tail++ % RING_BYTES];
+    }
+    ring.tail = tail;
+    return n;
+}
+
+void jl_port_write(const uint8_t *bytes, size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        while ((REG(UARTFR) & FR_TX_FULL) != 0) {
+        }
+        REG(UARTDR) = bytes[i];
+    }
+}
+
+uint32_t jl_port_bytes_overrun(void) {
+    return ring.overrun;
+}
