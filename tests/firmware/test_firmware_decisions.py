@@ -121,6 +121,16 @@ def test_cycles_do_not_depend_on_when_they_are_counted(pico_with):
     assert counts == {LOOP_CYCLES * 5_000 + LOOP_FIXED_CYCLES}
 
 
+def test_bytes_that_arrive_meanwhile_cost_the_measured_function_nothing(pico_with):
+    pico = pico_with("engine_loop")
+    turns = 20_000  # 0.5 ms each, some six bytes of line
+    request = pico.frame(InferRequest.TYPE, 1, b"\4\0" + turns.to_bytes(4, "little") * 4)
+    frames = pico.exchange_all(request + pico.frame(HelloRequest.TYPE, 2) * 2, 1.0, 3)
+    reply = InferReply.decode(frames[0].payload)
+    table = np.frombuffer(reply.tail, dtype=[("cycles", "<u4"), ("output", "i1", (2,))])
+    assert set(table["cycles"].tolist()) == {LOOP_CYCLES * turns + LOOP_FIXED_CYCLES}
+
+
 def test_cycles_beyond_the_counters_24_bits_are_counted_right(pico_with):
     turns = 5_700_000  # 17.1e6 cycles, 2^24 is 16.8e6
     expected = LOOP_CYCLES * turns + LOOP_FIXED_CYCLES

@@ -73,6 +73,18 @@ def test_the_unique_id_is_what_the_flash_answers_to_4b(pico_with):
     assert hello.chip_id == unique_id
 
 
+def test_the_flash_is_left_in_the_mode_that_code_is_read_in(pico):
+    pico.run(0.01)
+    ssi = pico.mcu.ssi
+    # RP2040 datasheet 4.10.13: enabled; 32-bit frames in EEPROM read mode; command 03h of 8 bits
+    # with 24 bits of address; an even divider that keeps command 03h below 50 MHz.
+    assert ssi._ssienr == 1
+    assert (ssi._crtlr0 >> 16 & 31, ssi._crtlr0 >> 8 & 3) == (31, 3)
+    assert ssi._spictlr0 == 0x03 << 24 | 2 << 8 | 24 // 4 << 2
+    assert ssi._baudr % 2 == 0 and 125e6 / ssi._baudr < 50e6
+    assert ssi._crtlr1 == 0
+
+
 def test_the_board_never_speaks_unasked(pico):
     pico.run(1.0)
     assert bytes(pico.sent) == b""

@@ -1,0 +1,11 @@
+"""From generated C and a board file to an image that can be flashed.
+
+>>> image = build_image(load_board("pico"), model_dir, out_dir)  # doctest: +SKIP
+>>> image.uf2, image.size.flash_bytes  # doctest: +SKIP
+"""
+
+from toolchain.build.builder import build_image
+from toolchain.build.image import Image, load_image
+from toolchain.build.size import SizeReport
+
+__all__ = ["Image", "SizeReport", "build_image", "load_image"]

@@ -1,0 +1,193 @@
+"""``docs/PROTOCOL.md``, rendered from the declaration in :mod:`toolchain.protocol`.
+
+Run ``python -m toolchain.build.protocol_document`` to write it; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import struct
+import zlib
+from collections.abc import Sequence
+from enum import IntEnum
+from pathlib import Path
+
+from cobs import cobs
+
+from toolchain import protocol
+from toolchain.build.protocol_header import HEADER_FIELDS, c_name
+from toolchain.protocol import ENUMS, ERROR_TYPE, MESSAGES, REPLY, ErrorCode, Message, Wire
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "PROTOCOL.md"
+"""Where the document lies in a checkout."""
+
+EXAMPLE_SEQUENCE = 1
+
+_HEADER_MEANING = {
+    "version": f"protocol version, {protocol.VERSION}",
+    "type": "type of the message",
+    "sequence": "number of the request; its reply repeats it",
+    "length": "bytes of payload",
+}
+
+
+def render() -> str:
+    """The whole document."""
+    requests = [message for message in MESSAGES if message.TYPE < REPLY]
+    parts = [_INTRODUCTION, _framing(), _RULES, _overview(requests), "## Messages\n"]
+    parts += [_message(message) for message in MESSAGES]
+    parts.append("## Codes\n")
+    parts += [_enum(enum) for enum in ENUMS]
+    parts.append(_example())
+    return "\n".join(parts)
+
+
+_INTRODUCTION = """\
+# The link's protocol
+
+<!-- Rendered by toolchain/build/protocol_document.py from toolchain/protocol.py: change that. -->
+
+How a host talks to the firmware over a byte stream (a serial line at the board file's baud rate,
+8 data bits, no parity, 1 stop bit). The host asks and the board answers; the board never speaks
+unasked, prints no banner, and does not reset when the port is opened.
+
+The messages are declared once, in `toolchain/protocol.py`. The host uses those classes, the
+firmware's `jl_protocol.h` and this document are generated from them.
+"""
+
+_RULES = f"""\
+## Rules
+
+- The host sends one request and waits for its reply. A request may be sent again, with the same
+  bytes, whenever its reply does not come.
+- A request with the type, sequence number, length and CRC of the request before it is a
+  *repetition*: the board answers it with the bytes of its last reply and executes nothing. `HELLO`
+  is never a repetition: it is executed every time and makes the board forget its last reply.
+- A reply has its request's type with bit 7 set (0x{REPLY:02x}) and its request's sequence number. A
+  refusal has type 0x{ERROR_TYPE:02x} instead, and names the request's type, an error code and the
+  offending value.
+- A frame is checked in this order: COBS, size and CRC; version; type; length; number of rows; the
+  fields' values. Frames that fail the first of these are dropped in silence and counted
+  (`frames_rejected` of STATUS), because nothing in them can be trusted, not even whom to answer.
+  Every other failure is answered with its code. All of these checks come before anything is
+  executed; METER, CLOCK and INFERENCE can also mean that what was executed must not be used.
+- Empty frames (0x00 after 0x00) are no frames. A host that has just opened the port sends one 0x00
+  first, which ends whatever half frame an earlier host may have left.
+- While the board computes a row, interrupts are held back so that none of their cycles is counted.
+  Its UART bridges 32 bytes of that time; what is lost is counted (`bytes_overrun` of STATUS).
+- All integers are little-endian; signed ones are two's complement; fields are packed without gaps.
+"""
+
+
+def _framing() -> str:
+    return (
+        "## Frames\n\n"
+        "    COBS( header | payload | CRC-32 ) 0x00\n\n"
+        "COBS (Consistent Overhead Byte Stuffing) removes every 0x00 from what it encodes, so that "
+        "0x00\nends a frame and nothing else. The CRC is zlib's CRC-32 (polynomial 0xEDB88320 "
+        "reflected, initial\nvalue and final XOR 0xFFFFFFFF) over header and payload. The payload "
+        f"has at most {protocol.MAX_PAYLOAD_BYTES} bytes.\n\n"
+        "The header:\n\n" + _fields_table(HEADER_FIELDS, _HEADER_MEANING)
+    )
+
+
+def _overview(requests: list[type[Message]]) -> str:
+    rows = "".join(
+        f"| {_title(message)} | 0x{message.TYPE:02x} | 0x{message.TYPE | REPLY:02x} "
+        f"| {_summary(message)} |\n"
+        for message in requests
+    )
+    return (
+        "## Requests\n\n"
+        "| Request | Type | Reply | What it asks |\n|---|---|---|---|\n"
+        f"{rows}| | | 0x{ERROR_TYPE:02x} | Any request can be answered with ErrorReply instead. |\n"
+    )
+
+
+def _message(message: type[Message]) -> str:
+    fields = message.layout()
+    text = f"### {message.__name__} (0x{message.TYPE:02x})\n\n{_summary(message)}\n"
+    if not fields:
+        return f"{text}\nNo payload.\n"
+    meanings = field_docstrings(message)
+    text += "\n" + _fields_table(fields, meanings)
+    size = message.fixed().size
+    if message.TAIL:
+        return f"{text}\nThen, from offset {size}: `{message.TAIL}`.\n"
+    return f"{text}\n{size} bytes.\n"
+
+
+def _fields_table(fields: Sequence[tuple[str, Wire]], meanings: dict[str, str]) -> str:
+    lines = ["| Offset | Bytes | Type | Field | Meaning |\n|---|---|---|---|---|\n"]
+    offset = 0
+    for name, wire in fields:
+        size = struct.calcsize("<" + wire.format)
+        lines.append(
+            f"| {offset} | {size} | `{wire.c_type}{wire.c_suffix}` | `{name}` "
+            f"| {meanings[name]} |\n"
+        )
+        offset += size
+    return "".join(lines)
+
+
+def _enum(enum: type[IntEnum]) -> str:
+    rows = "".join(
+        f"| {member.value} | `{c_name(member)}` "
+        + (f"| {member.gloss} |\n" if isinstance(member, ErrorCode) else "|\n")
+        for member in enum
+    )
+    extra = (" What it means |", "---|") if enum is ErrorCode else ("", "")
+    return (
+        f"### {enum.__name__}\n\n{_summary(enum)}\n\n"
+        f"| Code | Name |{extra[0]}\n|---|---|{extra[1]}\n{rows}"
+    )
+
+
+def _example() -> str:
+    """HELLO's bytes, computed anew at every rendering."""
+    request = next(message for message in MESSAGES if message.__name__ == "HelloRequest")
+    body = protocol.HEADER.pack(protocol.VERSION, request.TYPE, EXAMPLE_SEQUENCE, 0)
+    crc = zlib.crc32(body)
+    frame = body + crc.to_bytes(protocol.CRC_BYTES, "little")
+    encoded = cobs.encode(frame)
+    return (
+        "## Example: HELLO\n\n"
+        f"A HELLO with sequence number {EXAMPLE_SEQUENCE}, step by step:\n\n"
+        "| Step | Bytes |\n|---|---|\n"
+        f"| header, no payload | `{body.hex(' ')}` |\n"
+        f"| CRC-32 of that, 0x{crc:08x} | `{frame[len(body) :].hex(' ')}` |\n"
+        f"| COBS of both | `{encoded.hex(' ')}` |\n"
+        f"| on the line | `{encoded.hex(' ')} 00` |\n"
+    )
+
+
+def field_docstrings(message: type[Message]) -> dict[str, str]:
+    """The string under each field of a message, by field, on one line and without reST roles."""
+    (class_node,) = ast.parse(inspect.getsource(message)).body
+    if not isinstance(class_node, ast.ClassDef):
+        return {}
+    meanings: dict[str, str] = {}
+    for node, following in zip(class_node.body, class_node.body[1:], strict=False):
+        if (
+            isinstance(node, ast.AnnAssign)
+            and isinstance(node.target, ast.Name)
+            and isinstance(following, ast.Expr)
+            and isinstance(following.value, ast.Constant)
+            and isinstance(following.value.value, str)
+        ):
+            text = " ".join(following.value.value.split())
+            meanings[node.target.id] = text.replace(":class:", "").replace("``", "`")
+    return meanings
+
+
+def _title(message: type[Message]) -> str:
+    return message.__name__.removesuffix("Request").upper()
+
+
+def _summary(item: type) -> str:
+    return (item.__doc__ or "").strip().splitlines()[0]
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(render(), encoding="utf-8")

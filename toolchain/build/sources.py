@@ -1,0 +1,151 @@
+"""Which files make an image, under names that are the same on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolchain.board import Board
+from toolchain.errors import BuildError, InputError
+from toolchain.protocol import Engine
+
+FIRMWARE_DIR = Path(__file__).resolve().parents[2] / "firmware"
+"""Folder of the C sources: beside the packages, in a checkout and in an installation alike."""
+
+MODEL_SOURCES = {
+    Engine.AOT: ("jl_model.c",),
+    Engine.TFLM: ("jl_model_data.c",),
+    Engine.FLOAT: ("jl_model_float.c",),
+}
+"""The generated C that each engine takes from a compiled model's folder."""
+
+_CODE = frozenset({".c", ".h", ".S"})
+
+
+@dataclass(frozen=True)
+class SourceSet:
+    """Everything that is compiled or read for one image.
+
+    Attributes:
+        network: C files of engine, kernels and generated model, in link order.
+        includes: folders of their headers.
+        files: every file that can change the image, by its machine-independent name.
+    """
+
+    network: tuple[Path, ...]
+    includes: tuple[Path, ...]
+    files: Mapping[str, Path]
+
+    def folders(self) -> dict[Path, str]:
+        """Every source folder and its machine-independent name."""
+        return {path.resolve().parent: name.rpartition("/")[0] for name, path in self.files.items()}
+
+
+def collect(
+    board: Board, model_dir: Path, engine: Engine, engine_sources: Sequence[Path] | None
+) -> SourceSet:
+    """Gather the sources of an image.
+
+    Args:
+        board: its chip names the port.
+        model_dir: folder that :mod:`toolchain.compile` wrote.
+        engine: which engine is linked.
+        engine_sources: C files that implement ``jl_inference.h`` all by themselves; they stand in
+            for engine, kernels and generated model. For tests of the firmware.
+
+    Raises:
+        BuildError: no port for the chip, or no sources for the engine.
+        InputError: the model folder lacks the generated C.
+    """
+    port_dir = FIRMWARE_DIR / "port" / board.chip
+    if not port_dir.is_dir():
+        raise BuildError(
+            f"board {board.name!r}: the firmware has no port for chip {board.chip!r}",
+            hint=f"chips with a port: {', '.join(_ports())}",
+        )
+    files = {"firmware/CMakeLists.txt": FIRMWARE_DIR / "CMakeLists.txt"}
+    for folder in ("cmake", "core", "include", "meter", f"port/{board.chip}"):
+        files |= _named(f"firmware/{folder}", (FIRMWARE_DIR / folder).iterdir())
+
+    if engine_sources is not None:
+        network = {f"network/{path.name}": path for path in sorted(engine_sources)}
+        return SourceSet(tuple(network.values()), (), files | network)
+
+    engine_dir = FIRMWARE_DIR / "engine" / engine.name.lower()
+    kernels_dir = FIRMWARE_DIR / "kernels"
+    code = _named(f"firmware/engine/{engine.name.lower()}", _files_in(engine_dir))
+    if not any(name.endswith(".c") for name in code):
+        raise BuildError(
+            f"the firmware has no engine {engine.name.lower()!r}",
+            hint="build with the engine aot",
+        )
+    code |= _named("firmware/kernels", _files_in(kernels_dir))
+    for name in MODEL_SOURCES[engine]:
+        for path in (model_dir / name, (model_dir / name).with_suffix(".h")):
+            if not path.is_file():
+                raise InputError(
+                    f"{model_dir}: lacks {path.name}", hint="compile the model into this folder"
+                )
+            code[f"model/{path.name}"] = path
+    network_files = tuple(code[name] for name in sorted(code) if name.endswith(".c"))
+    return SourceSet(network_files, (engine_dir, kernels_dir, model_dir), files | code)
+
+
+def model_sha256(model_dir: Path) -> str:
+    """SHA-256 of the .tflite behind a compiled model's folder, in hex, from its ``model.json``.
+
+    Raises:
+        InputError: no such file, or it names no SHA-256.
+    """
+    path = model_dir / "model.json"
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))["sha256"]
+        if len(bytes.fromhex(value)) != hashlib.sha256().digest_size:
+            raise ValueError(f"{value!r} is no SHA-256")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: the model's SHA-256 cannot be read: {error}",
+            hint="compile the model into this folder again",
+        ) from error
+    return str(value)
+
+
+def image_sha256(
+    sources: SourceSet, generated: Mapping[str, str], settings: Mapping[str, str]
+) -> bytes:
+    """Identity of an image: SHA-256 over everything that can change its bytes.
+
+    Args:
+        sources: the files.
+        generated: text of the generated headers by name, with the image's own SHA-256 as zeros.
+        settings: compiler, memory placement and the like by name.
+
+    Raises:
+        BuildError: a source cannot be read.
+    """
+    parts: dict[str, bytes] = {name: text.encode() for name, text in generated.items()}
+    parts |= {f"setting/{name}": text.encode() for name, text in settings.items()}
+    for name, path in sources.files.items():
+        try:
+            parts[name] = path.read_bytes()
+        except OSError as error:
+            raise BuildError(f"{path}: cannot be read: {error}") from error
+    digest = hashlib.sha256()
+    for name in sorted(parts):
+        digest.update(f"{name}\n{hashlib.sha256(parts[name]).hexdigest()}\n".encode())
+    return digest.digest()
+
+
+def _ports() -> list[str]:
+    return sorted(path.name for path in (FIRMWARE_DIR / "port").iterdir() if path.is_dir())
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.suffix in _CODE] if folder.is_dir() else []
+
+
+def _named(prefix: str, paths: Iterable[Path]) -> dict[str, Path]:
+    return {f"{prefix}/{path.name}": path for path in paths if path.is_file()}
