@@ -187,10 +187,15 @@ def test_a_folder_without_an_image_is_refused(tmp_path: Path, record: str | None
 
 @pytest.mark.firmware
 def test_a_compiler_error_is_quoted_and_the_log_named(model_dir: Path, tmp_path: Path):
+    pico, out_dir = load_board("pico"), tmp_path / "out"
+    build_image(pico, model_dir, out_dir, engine_sources=[engine_file(tmp_path)])
     source = engine_file(tmp_path, more="int broken(void) { return undeclared; }\n")
     with pytest.raises(BuildError, match="undeclared") as caught:
-        build_image(load_board("pico"), model_dir, tmp_path / "out", engine_sources=[source])
-    log = tmp_path / "out" / "build.log"
+        build_image(pico, model_dir, out_dir, engine_sources=[source])
+    # The image that lay there before is not this one.
+    with pytest.raises(InputError):
+        load_image(out_dir)
+    log = out_dir / "build.log"
     assert str(log) in str(caught.value)
     assert "undeclared" in log.read_text()
 

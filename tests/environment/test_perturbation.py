@@ -6,17 +6,13 @@ import pytest
 from toolchain.environment import (
     SENSOR_FEATURES,
     Perturbation,
-    Simulation,
-    bid_price_after_shift,
     perturbed,
-    regime_shift,
     rollout,
 )
 from toolchain.environment.baselines import BASELINES
 from toolchain.environment.perturbation import NOISE_SD
 from toolchain.errors import InputError, ScenarioError
 from toolchain.scenario import CircularSupplyChainGenerator, Scenario, ScenarioParameters
-from toolchain.scenario.regime import daily
 
 SMALL = ScenarioParameters(n_nodes=12, n_products=60, horizon_days=60)
 OBSERVED = [name for name in Perturbation if name != Perturbation.SHIFTED_CONDITIONS]
@@ -109,48 +105,3 @@ def test_a_policy_that_looks_is_affected(scenario):
     plain = rollout(scenario, policy)
     _, transform = perturbed(scenario, "sensor_noise", 0)
     assert rollout(scenario, policy, transform)["action"] != plain["action"]
-
-
-def test_regime_shift_changes_prices_and_demand_from_the_day_on(scenario):
-    shifted = regime_shift(scenario, 35, 2)
-    for field, low, high in (
-        ("resale", 0.3, 0.5),
-        ("component", 0.6, 0.9),
-        ("scrap", 2.0, 3.0),
-        ("reuse_slots", 0.3, 0.5),
-        ("recycle_slots", 1.0, 1.0),
-        ("disposal", 1.0, 1.0),
-    ):
-        ratio = daily(shifted.regimes, field, 60) / daily(scenario.regimes, field, 60)
-        assert ratio[:35] == pytest.approx(1.0)
-        assert np.ptp(ratio[35:]) < 1e-12
-        assert low <= ratio[40] <= high
-    assert shifted.returns is scenario.returns
-    before, after = Simulation(scenario), Simulation(shifted)
-    assert np.array_equal(before.observe().states, after.observe().states)
-
-
-@pytest.mark.parametrize("day", [0, 30, 59])
-def test_regime_shift_on_any_day_of_the_horizon(scenario, day):
-    starts = [regime.from_day for regime in regime_shift(scenario, day, 0).regimes]
-    assert starts == sorted(set(starts))
-    assert starts[0] == 0
-    assert day in starts
-
-
-@pytest.mark.parametrize("day", [-1, 60])
-def test_regime_shift_outside_of_the_horizon_is_refused(scenario, day):
-    with pytest.raises(ScenarioError, match=f"day {day}, must be 0 to 59"):
-        regime_shift(scenario, day, 0)
-
-
-def test_knowing_the_new_regime_pays():
-    parameters = ScenarioParameters(n_products=600, horizon_days=180)
-    values = {"old": 0.0, "new": 0.0}
-    for seed in (1, 2, 3):
-        shifted = regime_shift(CircularSupplyChainGenerator(seed, parameters).generate(), 0, 7)
-        new = rollout(shifted, bid_price_after_shift(parameters, 7))
-        old = rollout(shifted, BASELINES["bid_price"](parameters, 0))
-        values["new"] += new["value_eur"].to_numpy().sum()
-        values["old"] += old["value_eur"].to_numpy().sum()
-    assert values["new"] > values["old"]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from toolchain.board import Board
 from toolchain.build import boot2, config_header, elf, protocol_header, rp2040, size, sources, uf2
 from toolchain.build.cmake import CmakeBuild
-from toolchain.build.image import Image, save_image
-from toolchain.build.tools import CompilerName, find_compiler
+from toolchain.build.image import RECORD, Image, save_image
+from toolchain.build.sources import SourceSet, image_sha256
+from toolchain.build.tools import Compiler, CompilerName, find_compiler
 from toolchain.errors import BoardFileError, BuildError
 from toolchain.protocol import Engine
 
@@ -52,103 +54,116 @@ def build_image(
         MissingDependencyError: a wheel or the asked-for compiler is not installed.
         BuildError: the compiler or linker failed, or the image does not fit.
     """
-    if board.image.uf2_family_id is None:
+    family_id = board.image.uf2_family_id
+    if family_id is None:
         raise BoardFileError(f"board {board.name!r}: image.uf2_family_id is missing")
     model_sha256 = sources.model_sha256(model_dir)
     source_set = sources.collect(board, model_dir, engine, engine_sources)
     found = find_compiler(compiler)
     out_dir.mkdir(parents=True, exist_ok=True)
-    generated_dir = out_dir / "generated"
-    log = out_dir / "build.log"
-    log.unlink(missing_ok=True)
-    cmake = CmakeBuild(out_dir / f"cmake-{compiler}", log, found)
+    # What an earlier build left must not be taken for this one's, should it fail.
+    for name in (RECORD, "build.log"):
+        (out_dir / name).unlink(missing_ok=True)
 
-    headers = {
-        "jl_protocol.h": protocol_header.render(),
-        "jl_config.h": config_header.render(board, _NO_SHA256),
-    }
-    variables = {
-        "JL_CHIP": board.chip,
-        "JL_GENERATED_DIR": _absolute(generated_dir),
-        "JL_NETWORK_SOURCES": _cmake_list(map(_absolute, source_set.network)),
-        "JL_NETWORK_INCLUDES": _cmake_list(map(_absolute, source_set.includes)),
-        "JL_PREFIX_MAPS": _cmake_list(
-            f"{_absolute(folder)}={name}"
-            for folder, name in (
-                source_set.folders() | {generated_dir: "generated", found.path.parent: "compiler"}
-            ).items()
-        ),
-        "JL_FLASH_BYTES": str(board.memory.flash_bytes),
-        "JL_RAM_BYTES": str(board.memory.ram_bytes),
-        "JL_STACK_BYTES": str(board.memory.stack_bytes),
-    }
-
-    def configure(placement: size.NetworkMemory) -> bytes:
-        settings = {
-            "compiler": found.version,
-            "engine": engine.name,
-            "memory": board.memory.model_dump_json(),
-            "network_memory": placement,
-        }
-        identity = sources.image_sha256(source_set, headers, settings)
-        config = config_header.render(board, identity)
-        _write_headers(generated_dir, headers | {"jl_config.h": config})
-        cmake.configure(variables | {"JL_NETWORK_MEMORY": placement})
-        return identity
-
+    recipe = _Recipe(board, engine, source_set, found, out_dir)
     placement: size.NetworkMemory = "flash" if network_memory == "flash" else "sram"
-    identity = configure(placement)
-    if network_memory == "auto" and not _network_fits_sram(cmake, board):
+    identity = recipe.configure(placement)
+    if network_memory == "auto" and not recipe.network_fits_sram():
         placement = "flash"
-        identity = configure(placement)
-    cmake.build("firmware")
+        identity = recipe.configure(placement)
+    recipe.cmake.build("firmware")
 
     elf_path = out_dir / "firmware.elf"
-    shutil.copyfile(cmake.folder / "firmware.elf", elf_path)
+    shutil.copyfile(recipe.cmake.folder / "firmware.elf", elf_path)
     elf.seal_boot2(elf_path)
     flash = elf.flash_image(elf_path, rp2040.FLASH_BASE, board.memory.flash_bytes)
     if not boot2.is_sealed(flash):
         raise BuildError(f"{elf_path}: the second-stage boot's CRC is wrong in the flash image")
-    report = size.measure(elf_path, board.memory, placement)
-    bin_path = out_dir / "firmware.bin"
-    bin_path.write_bytes(flash)
-    uf2_path = out_dir / "firmware.uf2"
-    uf2_path.write_bytes(uf2.write(flash, rp2040.FLASH_BASE, board.image.uf2_family_id))
     image = Image(
         elf=elf_path,
-        uf2=uf2_path,
-        bin=bin_path,
+        uf2=out_dir / "firmware.uf2",
+        bin=out_dir / "firmware.bin",
         image_sha256=identity.hex(),
         model_sha256=model_sha256,
         engine=engine,
         board=board.name,
         compiler=found.version,
-        size=report,
+        size=size.measure(elf_path, board.memory, placement),
     )
+    image.bin.write_bytes(flash)
+    image.uf2.write_bytes(uf2.write(flash, rp2040.FLASH_BASE, family_id))
     save_image(out_dir, image)
     return image
 
 
-def _network_fits_sram(cmake: CmakeBuild, board: Board) -> bool:
-    """An upper bound from the object files, before unused sections are dropped."""
-    cmake.build("jl_core")
-    cmake.build("jl_network")
-    network = elf.total_bytes(cmake.objects("jl_network"), lambda _: True)
-    core = elf.total_bytes(
-        cmake.objects("jl_core"),
-        lambda section: section.name.startswith((".data", ".bss", ".time_critical")),
-    )
-    needed = network + core + RUNTIME_ALLOWANCE_BYTES + board.memory.stack_bytes
-    return needed <= board.memory.ram_bytes
+@dataclass(frozen=True)
+class _Recipe:
+    """What is built, and where."""
 
+    board: Board
+    engine: Engine
+    sources: SourceSet
+    compiler: Compiler
+    out_dir: Path
 
-def _write_headers(folder: Path, headers: dict[str, str]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in headers.items():
-        path = folder / name
-        # An unchanged file keeps its time, so that Ninja does not build everything again.
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
+    @property
+    def cmake(self) -> CmakeBuild:
+        folder = self.out_dir / f"cmake-{self.compiler.name}"
+        return CmakeBuild(folder, self.out_dir / "build.log", self.compiler)
+
+    def configure(self, network_memory: size.NetworkMemory) -> bytes:
+        """Write the generated headers and CMake's folder; returns the image's identity."""
+        memory = self.board.memory
+        settings = {
+            "compiler": self.compiler.version,
+            "engine": self.engine.name,
+            "memory": memory.model_dump_json(),
+            "network_memory": network_memory,
+        }
+        headers = {
+            "jl_protocol.h": protocol_header.render(),
+            "jl_config.h": config_header.render(self.board, _NO_SHA256),
+        }
+        identity = image_sha256(self.sources, headers, settings)
+        headers["jl_config.h"] = config_header.render(self.board, identity)
+        generated_dir = self.out_dir / "generated"
+        generated_dir.mkdir(exist_ok=True)
+        for name, text in headers.items():
+            (generated_dir / name).write_text(text, encoding="utf-8")
+
+        # What debug information calls the folders, so that no path of this machine gets into it.
+        names = self.sources.folders() | {
+            generated_dir: "generated",
+            self.compiler.path.parent: "compiler",
+        }
+        self.cmake.configure(
+            {
+                "JL_CHIP": self.board.chip,
+                "JL_GENERATED_DIR": _absolute(generated_dir),
+                "JL_NETWORK_SOURCES": _cmake_list(map(_absolute, self.sources.network)),
+                "JL_NETWORK_INCLUDES": _cmake_list(map(_absolute, self.sources.includes)),
+                "JL_PREFIX_MAPS": _cmake_list(
+                    f"{_absolute(folder)}={name}" for folder, name in names.items()
+                ),
+                "JL_NETWORK_MEMORY": network_memory,
+                "JL_FLASH_BYTES": str(memory.flash_bytes),
+                "JL_RAM_BYTES": str(memory.ram_bytes),
+                "JL_STACK_BYTES": str(memory.stack_bytes),
+            }
+        )
+        return identity
+
+    def network_fits_sram(self) -> bool:
+        """An upper bound from the object files, before unused sections are dropped."""
+        self.cmake.build("jl_core")
+        self.cmake.build("jl_network")
+        network = elf.total_bytes(self.cmake.objects("jl_network"), lambda _: True)
+        core = elf.total_bytes(
+            self.cmake.objects("jl_core"),
+            lambda section: section.name.startswith((".data", ".bss", ".time_critical")),
+        )
+        stack = self.board.memory.stack_bytes
+        return network + core + RUNTIME_ALLOWANCE_BYTES + stack <= self.board.memory.ram_bytes
 
 
 def _absolute(path: Path) -> str:

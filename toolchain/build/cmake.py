@@ -47,7 +47,9 @@ class CmakeBuild:
         self._run(
             "cmake's configuration",
             find_cmake(),
-            ["-S", str(FIRMWARE_DIR), "-B", str(self.folder), "-G", "Ninja"]
+            # --fresh builds everything anew, which takes two seconds; a cache that remembers
+            # another checkout, compiler or setting would cost more than that.
+            ["--fresh", "-S", str(FIRMWARE_DIR), "-B", str(self.folder), "-G", "Ninja"]
             + [f"-D{name}={value}" for name, value in definitions.items()],
         )
 

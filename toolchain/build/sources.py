@@ -23,6 +23,7 @@ MODEL_SOURCES = {
 """The generated C that each engine takes from a compiled model's folder."""
 
 _CODE = frozenset({".c", ".h", ".S"})
+_BUILD_FILES = frozenset({".cmake", ".in"})
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def collect(
         )
     files = {"firmware/CMakeLists.txt": FIRMWARE_DIR / "CMakeLists.txt"}
     for folder in ("cmake", "core", "include", "meter", f"port/{board.chip}"):
-        files |= _named(f"firmware/{folder}", (FIRMWARE_DIR / folder).iterdir())
+        files |= _named(f"firmware/{folder}", _files_in(FIRMWARE_DIR / folder))
 
     if engine_sources is not None:
         network = {f"network/{path.name}": path for path in sorted(engine_sources)}
@@ -144,7 +145,9 @@ def _ports() -> list[str]:
 
 
 def _files_in(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if path.suffix in _CODE] if folder.is_dir() else []
+    if not folder.is_dir():
+        return []
+    return [path for path in folder.iterdir() if path.suffix in _CODE | _BUILD_FILES]
 
 
 def _named(prefix: str, paths: Iterable[Path]) -> dict[str, Path]:

@@ -6,6 +6,7 @@ from toolchain.environment.baselines import (
     bid_price_from,
     mean_duals_eur,
 )
+from toolchain.environment.causal import causal_optimum_eur
 from toolchain.environment.disposition import N_DISPOSITIONS, Disposition
 from toolchain.environment.env import DispositionEnv
 from toolchain.environment.features import (
@@ -18,8 +19,9 @@ from toolchain.environment.features import (
     decode_gains,
 )
 from toolchain.environment.optimum import Optimum, hindsight_optimum
-from toolchain.environment.perturbation import Perturbation, perturbed, regime_shift
+from toolchain.environment.perturbation import Perturbation, perturbed
 from toolchain.environment.rows import ROW_COLUMNS
+from toolchain.environment.shift import Shift, regime_shift, shifted
 from toolchain.environment.simulation import (
     UNDECIDED,
     DayBatch,
@@ -28,6 +30,7 @@ from toolchain.environment.simulation import (
     Simulation,
     rollout,
 )
+from toolchain.environment.vector import VectorBatch, VectorSimulation
 
 __all__ = [
     "BASELINES",
@@ -46,9 +49,13 @@ __all__ = [
     "Optimum",
     "Perturbation",
     "Policy",
+    "Shift",
     "Simulation",
+    "VectorBatch",
+    "VectorSimulation",
     "bid_price_after_shift",
     "bid_price_from",
+    "causal_optimum_eur",
     "decode_capacity",
     "decode_gains",
     "hindsight_optimum",
@@ -56,4 +63,5 @@ __all__ = [
     "perturbed",
     "regime_shift",
     "rollout",
+    "shifted",
 ]

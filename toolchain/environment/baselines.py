@@ -10,7 +10,7 @@ import numpy as np
 from toolchain.environment.disposition import N_DISPOSITIONS, Disposition
 from toolchain.environment.features import decode_capacity, decode_gains
 from toolchain.environment.optimum import hindsight_optimum
-from toolchain.environment.perturbation import regime_shift
+from toolchain.environment.shift import regime_shift
 from toolchain.environment.simulation import DayBatch, Policy
 from toolchain.scenario import CircularSupplyChainGenerator, ScenarioParameters
 

@@ -1,4 +1,4 @@
-"""Perturbations for robustness_score, and the regime shift for adaptability_rate."""
+"""The perturbations of robustness_score: what the node senses, or what it is handed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from toolchain.environment.features import N_FEATURES, SENSOR_FEATURES
 from toolchain.environment.simulation import ObservationTransform
 from toolchain.errors import InputError, ScenarioError
-from toolchain.scenario import CircularSupplyChainGenerator, Regime, Scenario
+from toolchain.scenario import CircularSupplyChainGenerator, Scenario
 
 
 class Perturbation(StrEnum):
@@ -85,46 +85,6 @@ def perturbed(
         Perturbation.CORRUPTED_CALIBRATION: _corrupted,
     }
     return scenario, makers[name](seed, scenario.parameters.horizon_days)
-
-
-def regime_shift(scenario: Scenario, day: int, seed: int) -> Scenario:
-    """A price shock and a collapse of demand, from one day on.
-
-    Second-hand prices and the demand for used products fall, components get cheaper, scrap gets
-    dearer; the sizes are drawn from the seed alone, so that day 0 gives the new regime from the
-    start. Returns and latent outcomes stay as they are.
-
-    Args:
-        scenario: what is decided.
-        day: first day of the new regime, inside of the horizon.
-        seed: of the sizes, at least 0.
-
-    Raises:
-        ScenarioError: the day is not inside of the horizon.
-    """
-    horizon = scenario.parameters.horizon_days
-    if not 0 <= day < horizon:
-        raise ScenarioError(
-            f"regime shift on day {day}, must be 0 to {horizon - 1}",
-            hint="choose a day inside of the horizon",
-        )
-    rng = np.random.default_rng(seed)
-    shift = {
-        "resale": rng.uniform(0.3, 0.5),
-        "component": rng.uniform(0.6, 0.9),
-        "scrap": rng.uniform(2.0, 3.0),
-        "reuse_slots": rng.uniform(0.3, 0.5),
-    }
-    before = [regime for regime in scenario.regimes if regime.from_day < day]
-    current = [regime for regime in scenario.regimes if regime.from_day <= day][-1]
-    after = [regime for regime in scenario.regimes if regime.from_day > day]
-    shifted = [_scaled(current, shift, day), *(_scaled(r, shift, r.from_day) for r in after)]
-    return replace(scenario, regimes=(*before, *shifted))
-
-
-def _scaled(regime: Regime, shift: dict[str, float], from_day: int) -> Regime:
-    scaled = {name: getattr(regime, name) * factor for name, factor in shift.items()}
-    return regime.model_copy(update={**scaled, "from_day": from_day})
 
 
 def _shifted(scenario: Scenario) -> Scenario:

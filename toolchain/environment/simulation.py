@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -198,6 +199,18 @@ class Simulation:
         self._refuse_done()
         expected = self._slot_eur[self._decided - self._first_product]
         return float(expected[self._limited :].max())
+
+    @property
+    def free_slots(self) -> np.ndarray:
+        """int64 (F, days), the slots that are left at each facility; a copy."""
+        return self._free.copy()
+
+    def copy(self) -> Simulation:
+        """A simulation of its own in the same state, for looking ahead."""
+        twin = copy(self)
+        for name in ("_free", "_wait", "_action", "_facility", "_wait_days", "_slot_eur"):
+            setattr(twin, name, getattr(self, name).copy())
+        return twin
 
     def rows(self) -> pa.Table:
         """One row per decided product; see :data:`toolchain.environment.ROW_COLUMNS`."""

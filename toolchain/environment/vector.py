@@ -254,17 +254,18 @@ class VectorSimulation:
     def _place(self, gains: Gains, feasible: np.ndarray) -> np.ndarray:
         """:func:`placed_eur` of every product at every facility, (B, n, F); -inf if infeasible."""
         shape = (*self._product.shape, len(self._kind))
-        placed = np.empty(shape)
-        for env in self._envs:
-            placed[env] = placed_eur(
-                fixed_eur=gains.fixed_eur[env][:, self._kind],
-                second_leg_kg=gains.second_leg_kg[env][:, self._kind],
-                transport_eur_per_kg_km=gains.transport_eur_per_kg_km[env][:, None],
-                mass_kg=self._mass_kg[env][:, None],
-                distance_km=self._distance_km[env, self._collection[env]],
+        placed = np.full(shape, -np.inf)
+        for env, count in enumerate(self._count):
+            own = slice(0, int(count))
+            value = placed_eur(
+                fixed_eur=gains.fixed_eur[env, own][:, self._kind],
+                second_leg_kg=gains.second_leg_kg[env, own][:, self._kind],
+                transport_eur_per_kg_km=gains.transport_eur_per_kg_km[env, own, None],
+                mass_kg=self._mass_kg[env, own, None],
+                distance_km=self._distance_km[env, self._collection[env, own]],
                 onward_km=self._onward_km[env],
             )
-            placed[env][~feasible[env][:, self._kind]] = -np.inf
+            placed[env, own] = np.where(feasible[env, own][:, self._kind], value, -np.inf)
         return placed
 
     def _slot_eur(self, envs: np.ndarray, index: np.ndarray, wait: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from toolchain.scenario.parameters import (
 from toolchain.scenario.regime import Outage, Regime
 from toolchain.scenario.returns import COLUMNS, Column, Returns, check_returns
 from toolchain.scenario.scenario import Scenario
+from toolchain.scenario.weee import draw_products
 
 __all__ = [
     "COLUMNS",
@@ -33,6 +34,7 @@ __all__ = [
     "SlotsPerReturn",
     "check_graph",
     "check_returns",
+    "draw_products",
     "factors",
     "factors_sha256",
     "load_scenario",

@@ -93,6 +93,7 @@
 /* Timer (4.6.5) */
 #define TIMER_BASE     0x40054000u
 #define TIMER_ALARM0   (TIMER_BASE + 0x10u)
+#define TIMER_ARMED (TIMER_BASE + 0x20u) /* writing a bit disarms its alarm */
 #define TIMER_TIMERAWH (TIMER_BASE + 0x24u)
 #define TIMER_TIMERAWL (TIMER_BASE + 0x28u)
 #define TIMER_INTR     (TIMER_BASE + 0x34u)

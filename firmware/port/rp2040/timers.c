@@ -45,6 +45,10 @@ JL_HOT void jl_port_quiet_end(uint32_t before) {
 
 void jl_port_wake_at(uint64_t at_us) {
     REG(TIMER_ALARM0) = (uint32_t)at_us;
+    if (jl_port_micros() >= at_us) {
+        /* The alarm compares for equality: one that is past would come 2^32 us later (4.6.3). */
+        REG(TIMER_ARMED) = 1u << 0;
+    }
 }
 
 /* WFE rather than WFI: an exception's return sets the event register, so an interrupt between the
