@@ -4,7 +4,7 @@
 #include "jl_crc32.h"
 #include "jl_port.h"
 
-#define DELIMITER       0u
+#define DELIMITER 0u
 #define COBS_FULL_BLOCK 0xffu /* 254 bytes with no zero behind them */
 
 static void restart(jl_frame_receiver *receiver) {

@@ -9,7 +9,7 @@
 #include "jl_port.h"
 
 /* A stopped timer would never end an idle window, so both clocks prove themselves first. */
-#define CLOCK_CHECK_US     10u
+#define CLOCK_CHECK_US 10u
 #define CLOCK_CHECK_CYCLES (CLOCK_CHECK_US * (JL_CLOCK_HZ / 1000000u))
 
 static int check_clocks(void) {

@@ -60,7 +60,7 @@ int jl_port_i2c(uint8_t address, const uint8_t *out, size_t out_length, uint8_t 
                 size_t in_length);
 #define JL_PORT_I2C_MAX_BYTES 8
 #define JL_PORT_I2C_NO_ANSWER (-1) /* the address or a byte was not acknowledged */
-#define JL_PORT_I2C_TIMEOUT   (-2) /* the bus did not move */
+#define JL_PORT_I2C_TIMEOUT (-2)   /* the bus did not move */
 
 /* Trigger pin for a meter on the host: high inside an energy window. */
 void jl_port_gate(bool high);

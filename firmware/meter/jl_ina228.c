@@ -10,32 +10,32 @@
 
 #if JL_METER_INA228
 
-#define REG_CONFIG                    0x00u
-#define REG_ADC_CONFIG                0x01u
-#define REG_SHUNT_CAL                 0x02u
-#define REG_VBUS                      0x05u
-#define REG_ENERGY                    0x09u
-#define REG_CHARGE                    0x0au
-#define REG_DIAG_ALRT                 0x0bu
-#define REG_MANUFACTURER_ID           0x3eu
-#define REG_DEVICE_ID                 0x3fu
+#define REG_CONFIG 0x00u
+#define REG_ADC_CONFIG 0x01u
+#define REG_SHUNT_CAL 0x02u
+#define REG_VBUS 0x05u
+#define REG_ENERGY 0x09u
+#define REG_CHARGE 0x0au
+#define REG_DIAG_ALRT 0x0bu
+#define REG_MANUFACTURER_ID 0x3eu
+#define REG_DEVICE_ID 0x3fu
 
-#define MANUFACTURER_TI               0x5449u
-#define DEVICE_INA228                 0x2280u
-#define DEVICE_REVISION_MASK          0x000fu
+#define MANUFACTURER_TI 0x5449u
+#define DEVICE_INA228 0x2280u
+#define DEVICE_REVISION_MASK 0x000fu
 
-#define CONFIG_RSTACC                 (1u << 14) /* clear ENERGY and CHARGE */
-#define CONFIG_ADCRANGE_40MV96        (1u << 4)  /* +-40.96 mV over the shunt */
+#define CONFIG_RSTACC (1u << 14)         /* clear ENERGY and CHARGE */
+#define CONFIG_ADCRANGE_40MV96 (1u << 4) /* +-40.96 mV over the shunt */
 
-#define ADC_MODE_SHUTDOWN             (0x0u << 12)
+#define ADC_MODE_SHUTDOWN (0x0u << 12)
 #define ADC_MODE_CONTINUOUS_BUS_SHUNT (0xbu << 12)
-#define ADC_BUS_150US                 (2u << 9)
-#define ADC_SHUNT_150US               (2u << 6)
+#define ADC_BUS_150US (2u << 9)
+#define ADC_SHUNT_150US (2u << 6)
 
-#define DIAG_ENERGYOF                 (1u << 11)
-#define DIAG_CHARGEOF                 (1u << 10)
-#define DIAG_MATHOF                   (1u << 9)
-#define DIAG_MEMSTAT                  (1u << 0) /* 0: the trim memory's checksum is wrong */
+#define DIAG_ENERGYOF (1u << 11)
+#define DIAG_CHARGEOF (1u << 10)
+#define DIAG_MATHOF (1u << 9)
+#define DIAG_MEMSTAT (1u << 0) /* 0: the trim memory's checksum is wrong */
 
 static int write_register(uint8_t address, uint16_t value) {
     const uint8_t bytes[3] = {address, (uint8_t)(value >> 8), (uint8_t)value};

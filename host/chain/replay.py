@@ -127,6 +127,7 @@ def _replay_variant(
         TimeElapsedColumn(),
         console=console,
         transient=True,
+        disable=not console.is_terminal,
     ) as bar:
         task = bar.add_task("decisions", total=len(variant.scenario.returns))
         return replay(

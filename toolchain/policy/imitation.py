@@ -77,6 +77,7 @@ def train(
 
     tensorflow = import_tensorflow()
     tensorflow.keras.utils.set_random_seed(knobs.seed)
+    tensorflow.config.experimental.enable_op_determinism()
     scores = [teacher_scores_eur(scenario) for scenario in scenarios]
     samples = [
         _visit(scenario, score, None) for scenario, score in zip(scenarios, scores, strict=True)
@@ -88,8 +89,9 @@ def train(
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=progress or Console(quiet=True),
+        console=progress,
         transient=True,
+        disable=progress is None or not progress.is_terminal,
     ) as bar:
         task = bar.add_task("epochs", total=(knobs.rounds + 1) * knobs.epochs)
         for index in range(knobs.rounds + 1):

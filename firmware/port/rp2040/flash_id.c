@@ -9,11 +9,11 @@
 #include "rp2040.h"
 
 #define READ_UNIQUE_ID 0x4bu
-#define DUMMY_BYTES    4u
-#define ID_BYTES       8u
-#define MAX_TURNS      10000u /* a byte takes 8 * 4 cycles; a turn some 10 */
+#define DUMMY_BYTES 4u
+#define ID_BYTES 8u
+#define MAX_TURNS 10000u /* a byte takes 8 * 4 cycles; a turn some 10 */
 
-#define SSI(offset)    REG(XIP_SSI_BASE + (offset))
+#define SSI(offset) REG(XIP_SSI_BASE + (offset))
 
 static uint8_t unique_id[ID_BYTES];
 

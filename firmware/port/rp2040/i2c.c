@@ -6,33 +6,33 @@
 
 #if JL_METER_BUS
 
-#define I2C_BASE         (0x40044000u + 0x4000u * JL_I2C_INDEX)
-#define IC_CON           (I2C_BASE + 0x00u)
-#define IC_TAR           (I2C_BASE + 0x04u)
-#define IC_DATA_CMD      (I2C_BASE + 0x10u)
-#define IC_FS_SCL_HCNT   (I2C_BASE + 0x1cu)
-#define IC_FS_SCL_LCNT   (I2C_BASE + 0x20u)
+#define I2C_BASE (0x40044000u + 0x4000u * JL_I2C_INDEX)
+#define IC_CON (I2C_BASE + 0x00u)
+#define IC_TAR (I2C_BASE + 0x04u)
+#define IC_DATA_CMD (I2C_BASE + 0x10u)
+#define IC_FS_SCL_HCNT (I2C_BASE + 0x1cu)
+#define IC_FS_SCL_LCNT (I2C_BASE + 0x20u)
 #define IC_RAW_INTR_STAT (I2C_BASE + 0x34u)
-#define IC_CLR_TX_ABRT   (I2C_BASE + 0x54u)
-#define IC_CLR_STOP_DET  (I2C_BASE + 0x60u)
-#define IC_ENABLE        (I2C_BASE + 0x6cu)
-#define IC_RXFLR         (I2C_BASE + 0x78u)
-#define IC_SDA_HOLD      (I2C_BASE + 0x7cu)
-#define IC_FS_SPKLEN     (I2C_BASE + 0xa0u)
+#define IC_CLR_TX_ABRT (I2C_BASE + 0x54u)
+#define IC_CLR_STOP_DET (I2C_BASE + 0x60u)
+#define IC_ENABLE (I2C_BASE + 0x6cu)
+#define IC_RXFLR (I2C_BASE + 0x78u)
+#define IC_SDA_HOLD (I2C_BASE + 0x7cu)
+#define IC_FS_SPKLEN (I2C_BASE + 0xa0u)
 
-#define CON_MASTER_FAST  (1u << 0 | 2u << 1 | 1u << 5 | 1u << 6) /* restarts on, slave off */
-#define CMD_READ         (1u << 8)
-#define CMD_STOP         (1u << 9)
-#define CMD_RESTART      (1u << 10)
-#define INTR_TX_ABRT     (1u << 6)
-#define INTR_STOP_DET    (1u << 9)
+#define CON_MASTER_FAST (1u << 0 | 2u << 1 | 1u << 5 | 1u << 6) /* restarts on, slave off */
+#define CMD_READ (1u << 8)
+#define CMD_STOP (1u << 9)
+#define CMD_RESTART (1u << 10)
+#define INTR_TX_ABRT (1u << 6)
+#define INTR_STOP_DET (1u << 9)
 
 /* Halves of an SCL period in cycles of clk_sys: 3/5 low meets the 1.3 us of fast mode (4.3.14). */
-#define PERIOD       (JL_CLOCK_HZ / JL_I2C_HZ)
-#define LOW_CYCLES   (PERIOD * 3u / 5u)
-#define HIGH_CYCLES  (PERIOD - LOW_CYCLES)
-#define HOLD_CYCLES  (JL_CLOCK_HZ / 1000000u * 3u / 10u + 1u) /* 300 ns */
-#define SPIKE_CYCLES (JL_CLOCK_HZ / 1000000u / 20u)           /* 50 ns */
+#define PERIOD (JL_CLOCK_HZ / JL_I2C_HZ)
+#define LOW_CYCLES (PERIOD * 3u / 5u)
+#define HIGH_CYCLES (PERIOD - LOW_CYCLES)
+#define HOLD_CYCLES (JL_CLOCK_HZ / 1000000u * 3u / 10u + 1u) /* 300 ns */
+#define SPIKE_CYCLES (JL_CLOCK_HZ / 1000000u / 20u)          /* 50 ns */
 _Static_assert(HIGH_CYCLES > SPIKE_CYCLES + 6u && LOW_CYCLES < 65526u, "bus speed out of range");
 
 /* The longest transfer is 18 bytes of 9 bits; ten times that, in turns of at least 8 cycles. */
