@@ -112,3 +112,26 @@ def test_any_horizon_is_filled():
     assert returns.return_day.min() == 0
     assert returns.return_day.max() == 29
     assert (np.diff(returns.return_day) >= 0).all()
+
+
+@pytest.mark.parametrize("shift", [-1.5, 0.0, 0.75])
+def test_levels_follow_the_gamma_process(shift):
+    """With the use at one intensity, wear is 1 - exp of a gamma variable of a known shape."""
+    n = 40_000
+    family = np.full(n, FAMILIES.index("fridge"))
+    f = factors()
+    drawn = draw_products(np.random.default_rng(5), family, np.zeros(n, dtype=np.int8), shift)
+    level = -np.log1p(-drawn["mechanical_wear"])
+    life = f.families["fridge"].life_scale_years.value
+    sd = f.weee.use_intensity_sd.value
+    # E[level | age] = mean at lifetime * age / life * E[intensity], by the mean of a log-normal.
+    mean_intensity = np.exp(sd * shift + sd**2 / 2)
+    expected = f.weee.wear_at_lifetime.value * drawn["age_years"] / life * mean_intensity
+    assert level.mean() == pytest.approx(expected.mean(), rel=0.02)
+    # Var = E[intensity^2] (mean x)^2 (...) + scatter of the process; compare the second moment.
+    x = drawn["age_years"] / life
+    shape = f.weee.process_shape_at_lifetime.value
+    second_intensity = np.exp(2 * sd * shift + 2 * sd**2)
+    m = f.weee.wear_at_lifetime.value
+    second = m**2 * (x**2 * second_intensity + x * mean_intensity / shape)
+    assert (level**2).mean() == pytest.approx(second.mean(), rel=0.05)

@@ -4,47 +4,29 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import networkx as nx
 import numpy as np
 from scipy import stats
 
-from toolchain.errors import ScenarioError
 from toolchain.scenario.factors import FAMILIES, MATERIALS, factors
-from toolchain.scenario.graph import nodes_of_type
 from toolchain.scenario.parameters import ScenarioParameters
 from toolchain.scenario.returns import Returns
 
-RETURN_SHAPE = 2.5
-"""Weibull shape of the return day and of the age (Forti et al. 2018: 1.6-2.7 for appliances)."""
-
-WEAR = (2.0, 5.0)
-CORROSION = (1.0, 8.0)
-ELECTRONIC_HEALTH = (3.0, 3.0)
-COSMETIC_DAMAGE = (1.5, 4.0)
-MEAN_CYCLES = 500.0
-MASS_HIGH_KG = {"aluminum": 2.5, "steel": 3.0, "copper": 1.5, "plastics": 2.0, "rare_earths": 0.1}
-"""Upper ends of the article's uniform laws; the inert rest is 0."""
-
-COMPONENTS = (6, 24)
-"""Components that could be harvested, uniform; the article has none, so this is an assumption."""
-
-AGE_CORRELATION = {"wear": 0.7, "corrosion": 0.6, "electronics": 0.5, "cosmetic": 0.3}
-"""Correlation with age under the copula; assumptions (monotone wear in age, FACTS section 2)."""
-
-CYCLES_CORRELATION = 0.6
-"""Correlation of the battery cycles with age under the copula; an assumption."""
+BETA_CONDITIONS = ("wear", "corrosion", "electronics", "cosmetic")
+"""Conditions with a Beta law, by their names in ``factors.toml``."""
 
 _Z_LIMIT = 6.0
-_Z_KNOTS = 4097
+_Z_STEPS = 4096
 
 
-def generate_article_returns(
+def draw_article_returns(
     rng: np.random.Generator,
     latent_rng: np.random.Generator,
-    graph: nx.DiGraph,
+    first: int,
+    days: np.ndarray,
+    collection: np.ndarray,
     parameters: ScenarioParameters,
 ) -> Returns:
-    """Draw the article's returns.
+    """Draw a block of the article's returns.
 
     Laws: return day ~ Weibull(2.5) x 365, truncated to the horizon by ``repairs.horizon``;
     mechanical wear ~ Beta(2, 5); corrosion ~ Beta(1, 8); electronic health ~ Beta(3, 3); cosmetic
@@ -52,43 +34,49 @@ def generate_article_returns(
     ``age_scale_years`` is drawn first; by ``repairs.condition`` the condition and the cycles
     follow it through a Gaussian copula, which leaves their laws as they are.
 
-    Raises:
-        ScenarioError: the graph has no collection node.
+    Args:
+        rng: draws the products.
+        latent_rng: draws what decides their outcomes.
+        first: id of the first product.
+        days: int (n,), their days of arrival; see :func:`~toolchain.scenario.arrivals.weibull_law`.
+        collection: the collection nodes.
+        parameters: age scale, shift of the condition and repairs.
     """
-    collection = nodes_of_type(graph, "collection")
-    if not collection:
-        raise ScenarioError(
-            f"material graph: none of its {graph.number_of_nodes()} nodes collects products",
-            hint="keep repairs.circular on",
-        )
-    n = parameters.n_products
-    day = return_days(rng, n, parameters.horizon_days, parameters.repairs.horizon)
+    n = len(days)
+    laws = factors().article
     age_z = rng.standard_normal(n)
-    age = _quantile(age_z, "weibull_min", (RETURN_SHAPE,)) * parameters.age_scale_years
+    age = _quantile(age_z, "weibull_min", (laws.age_shape.value,)) * parameters.age_scale_years
     shift = parameters.condition_shift_sd
-    linked = parameters.repairs.condition
 
-    def follow(correlation: float) -> np.ndarray:
+    def follow(name: str) -> np.ndarray:
         own = rng.standard_normal(n)
-        if not linked:
-            return own + shift
-        return correlation * age_z + np.sqrt(1 - correlation**2) * own + shift
+        if parameters.repairs.condition:
+            correlation = getattr(laws, f"age_correlation_{name}").value
+            own *= np.sqrt(1 - correlation**2)
+            own += correlation * age_z
+        return own + shift
 
-    wear = _quantile(follow(AGE_CORRELATION["wear"]), "beta", WEAR)
-    corrosion = _quantile(follow(AGE_CORRELATION["corrosion"]), "beta", CORROSION)
-    electronics = _quantile(-follow(AGE_CORRELATION["electronics"]), "beta", ELECTRONIC_HEALTH)
-    cosmetic = _quantile(follow(AGE_CORRELATION["cosmetic"]), "beta", COSMETIC_DAMAGE)
-    cycles = np.floor(_quantile(follow(CYCLES_CORRELATION), "expon", ()) * MEAN_CYCLES)
-    masses = {name: rng.uniform(0.0, high, n) for name, high in MASS_HIGH_KG.items()}
-    masses |= {name: np.zeros(n) for name in MATERIALS if name not in masses}
+    def beta(name: str) -> np.ndarray:
+        shape = (getattr(laws, f"{name}_alpha").value, getattr(laws, f"{name}_beta").value)
+        scores = follow(name)
+        return _quantile(-scores if name == "electronics" else scores, "beta", shape)
+
+    wear, corrosion, electronics, cosmetic = (beta(name) for name in BETA_CONDITIONS)
+    cycles = np.floor(_quantile(follow("cycles"), "expon", ()) * laws.mean_cycles.value)
+    masses = {name: np.zeros(n) for name in MATERIALS}
+    for name in MATERIALS:
+        high = getattr(laws, f"{name}_high_kg", None)
+        if high is not None:
+            masses[name] = rng.uniform(0.0, high.value, n)
     feedstock = factors().per_material("feedstock_eur_per_kg")
     feedstock_eur = sum(masses[m] * price for m, price in zip(MATERIALS, feedstock, strict=True))
     family = np.full(n, FAMILIES.index("article"), dtype=np.int8)
     new_value = feedstock_eur * factors().condition.value_per_feedstock.value
+    components = (int(laws.components_low.value), int(laws.components_high.value) + 1)
     return Returns(
-        product=np.arange(n),
-        return_day=day,
-        collection_node=np.asarray(collection)[rng.integers(len(collection), size=n)],
+        product=np.arange(first, first + n),
+        return_day=days,
+        collection_node=collection[rng.integers(len(collection), size=n)],
         family=family,
         stream=np.zeros(n, dtype=np.int8),
         age_years=age,
@@ -98,7 +86,7 @@ def generate_article_returns(
         cosmetic_damage=cosmetic,
         battery_cycles=cycles,
         **{f"{name}_kg": mass for name, mass in masses.items()},
-        components=rng.integers(COMPONENTS[0], COMPONENTS[1] + 1, n),
+        components=rng.integers(*components, n),
         new_value_eur=new_value,
         current_value_eur=current_value_eur(
             new_value, family, age, wear, corrosion, electronics, cosmetic, cycles
@@ -106,17 +94,6 @@ def generate_article_returns(
         remanufacture_draw=latent_rng.random(n),
         harvest_draw=latent_rng.random(n),
     )
-
-
-def return_days(rng: np.random.Generator, n: int, horizon_days: int, truncated: bool) -> np.ndarray:
-    """Sorted return days, int32 (n,): floor of Weibull(2.5) x 365.
-
-    With ``truncated`` the law is conditioned on falling inside of the horizon, by its quantiles.
-    """
-    share = -np.expm1(-((horizon_days / 365.0) ** RETURN_SHAPE)) if truncated else 1.0
-    u = np.sort(rng.random(n)) * share
-    day = np.floor(365.0 * (-np.log1p(-u)) ** (1 / RETURN_SHAPE))
-    return np.minimum(day, horizon_days - 1 if truncated else np.inf).astype(np.int32)
 
 
 def battery_health(cycles: np.ndarray) -> np.ndarray:
@@ -144,20 +121,30 @@ def current_value_eur(
     aged = new_value_eur * np.exp(-factors().per_family("value_decay_per_year")[family] * age_years)
     looks = 1.0 - factors().condition.cosmetic_discount.value * cosmetic
     body = (1.0 - wear) * (1.0 - corrosion) * electronics
-    value: np.ndarray = aged * looks * body * (0.5 + 0.5 * battery_health(cycles))
+    share = factors().condition.battery_value_share.value
+    value: np.ndarray = aged * looks * body * (1.0 - share + share * battery_health(cycles))
     return value
 
 
 def _quantile(z: np.ndarray, law: str, shape: tuple[float, ...]) -> np.ndarray:
     """Quantiles of a law at the normal scores ``z``, from a table that is exact at its knots."""
-    knots, values = _quantile_table(law, shape)
-    return np.interp(z, knots, values)
+    values, slopes = _quantile_table(law, shape)
+    place = np.clip(z, -_Z_LIMIT, _Z_LIMIT)
+    place += _Z_LIMIT
+    place *= _Z_STEPS / (2 * _Z_LIMIT)
+    knot = np.minimum(place.astype(np.int32), _Z_STEPS - 1)
+    place -= knot
+    place *= slopes.take(knot)
+    place += values.take(knot)
+    return place
 
 
 @lru_cache(maxsize=32)
 def _quantile_table(law: str, shape: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
-    knots = np.linspace(-_Z_LIMIT, _Z_LIMIT, _Z_KNOTS)
+    """Values at evenly spaced scores, and the differences to the next one."""
+    knots = np.linspace(-_Z_LIMIT, _Z_LIMIT, _Z_STEPS + 1)
     distribution = getattr(stats, law)
     below = distribution.ppf(stats.norm.cdf(knots), *shape)
     above = distribution.isf(stats.norm.sf(knots), *shape)
-    return knots, np.where(knots < 0, below, above)
+    values = np.where(knots < 0, below, above)
+    return values[:-1], np.diff(values)

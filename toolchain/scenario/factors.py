@@ -77,6 +77,7 @@ class Condition(_Strict):
     value_decay_per_week: Factor
     cosmetic_discount: Factor
     value_per_feedstock: Factor
+    battery_value_share: Factor
 
 
 class Reuse(_Strict):
@@ -112,6 +113,7 @@ class Harvest(_Strict):
     component_value_share_of_new: Factor
     component_mass_share: Factor
     survival_share: Factor
+    electronics_weight: Factor
     energy_mj: Factor
 
 
@@ -146,6 +148,113 @@ class Weee(_Strict):
     electronics_at_lifetime: Factor
     cosmetic_at_lifetime: Factor
     process_shape_at_lifetime: Factor
+    failed_health_left: Factor
+    cycles_shape: Factor
+
+
+class Article(_Strict):
+    """Laws of the source article's returns."""
+
+    return_shape: Factor
+    return_scale_days: Factor
+    age_shape: Factor
+    age_scale_years: Factor
+    wear_alpha: Factor
+    wear_beta: Factor
+    corrosion_alpha: Factor
+    corrosion_beta: Factor
+    electronics_alpha: Factor
+    electronics_beta: Factor
+    cosmetic_alpha: Factor
+    cosmetic_beta: Factor
+    mean_cycles: Factor
+    aluminum_high_kg: Factor
+    steel_high_kg: Factor
+    copper_high_kg: Factor
+    plastics_high_kg: Factor
+    rare_earths_high_kg: Factor
+    components_low: Factor
+    components_high: Factor
+    age_correlation_wear: Factor
+    age_correlation_corrosion: Factor
+    age_correlation_electronics: Factor
+    age_correlation_cosmetic: Factor
+    age_correlation_cycles: Factor
+
+
+class GraphLaws(_Strict):
+    """Laws of the source article's material graph, and its repair."""
+
+    share_extraction: Factor
+    share_manufacturing: Factor
+    share_use: Factor
+    share_collection: Factor
+    share_disassembly: Factor
+    share_remanufacturing: Factor
+    share_recycling: Factor
+    share_disposal: Factor
+    capacity_log_mean: Factor
+    capacity_log_sd: Factor
+    energy_low_mj: Factor
+    energy_high_mj: Factor
+    co2_low_kg: Factor
+    co2_high_kg: Factor
+    far_low_km: Factor
+    far_high_km: Factor
+    near_low_km: Factor
+    near_high_km: Factor
+
+
+class Capacity(_Strict):
+    """Slots per expected return, and the longest wait for one."""
+
+    reuse: Factor
+    remanufacture: Factor
+    harvest: Factor
+    recycle: Factor
+    max_wait_days: Factor
+
+
+class Prices(_Strict):
+    """The price process."""
+
+    regime_days: Factor
+    persistence: Factor
+    volatility: Factor
+
+
+class Node(_Strict):
+    """The deciding node's budgets."""
+
+    battery_j: Factor
+    harvest_j_per_day: Factor
+    harvest_season: Factor
+    energy_per_decision_j: Factor
+    energy_per_message_j: Factor
+    message_budget_per_day: Factor
+    message_days_kept: Factor
+
+
+class PerturbationSizes(_Strict):
+    """Sizes of the perturbations of robustness_score."""
+
+    noise_sd: Factor
+    missing_share: Factor
+    drift: Factor
+    corrupt_gain: Factor
+    corrupt_offset: Factor
+    condition_shift_sd: Factor
+
+
+class ShiftSizes(_Strict):
+    """Sizes of the regime shifts; each is drawn from its range."""
+
+    resale: Factor
+    component: Factor
+    scrap: Factor
+    reuse_slots: Factor
+    outage_days: Factor
+    new_family_share: Factor
 
 
 class Family(_Strict):
@@ -181,6 +290,13 @@ class Factors(_Strict):
     harvest: Harvest
     dispose: CostPerKg
     storage: Storage
+    article: Article
+    graph: GraphLaws
+    capacity: Capacity
+    prices: Prices
+    node: Node
+    perturbation: PerturbationSizes
+    shift: ShiftSizes
     weee: Weee
     families: dict[str, Family]
 

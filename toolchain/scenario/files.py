@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 from xml.etree.ElementTree import ParseError
 
 import networkx as nx
@@ -13,7 +14,9 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from toolchain.errors import ScenarioError
-from toolchain.scenario.graph import check_graph, nodes_of_type
+from toolchain.scenario.columns import Column
+from toolchain.scenario.generator import CircularSupplyChainGenerator
+from toolchain.scenario.graph import EDGE_COLUMNS, NODE_COLUMNS, check_graph, nodes_of_type
 from toolchain.scenario.parameters import ScenarioParameters
 from toolchain.scenario.regime import Outage, Regime
 from toolchain.scenario.returns import COLUMNS, Returns, check_returns
@@ -22,6 +25,8 @@ from toolchain.scenario.scenario import Scenario
 RETURNS_FILE = "returns.parquet"
 GRAPH_FILE = "graph.graphml"
 SCENARIO_FILE = "scenario.json"
+
+_ROW_GROUP = 131_072
 
 
 class _Head(BaseModel):
@@ -44,7 +49,8 @@ def save_scenario(scenario: Scenario, folder: Path) -> None:
         OSError: the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table(dict(scenario.returns.columns())), folder / RETURNS_FILE)
+    table = pa.table(dict(scenario.returns.columns()))
+    pq.write_table(table, folder / RETURNS_FILE, row_group_size=_ROW_GROUP)
     nx.write_graphml(scenario.graph, folder / GRAPH_FILE)
     head = {
         "schema": 1,
@@ -56,6 +62,28 @@ def save_scenario(scenario: Scenario, folder: Path) -> None:
     }
     text = json.dumps(head, indent=2, sort_keys=True) + "\n"
     (folder / SCENARIO_FILE).write_text(text, encoding="utf-8")
+
+
+def save_product_returns(
+    generator: CircularSupplyChainGenerator, path: Path, n_products: int | None = None
+) -> None:
+    """Draw returns and write them to Parquet piece by piece, in bounded memory.
+
+    The file is the same as that of a table that was drawn in one piece.
+
+    Args:
+        generator: draws them.
+        path: of the file.
+        n_products: how many; None for the parameters' number.
+
+    Raises:
+        ScenarioError: as :meth:`CircularSupplyChainGenerator.iterate_product_returns`.
+        OSError: the file cannot be written.
+    """
+    schema = pa.schema([(column.name, pa.from_numpy_dtype(column.dtype)) for column in COLUMNS])
+    with pq.ParquetWriter(path, schema) as writer:
+        for part in generator.iterate_product_returns(n_products, _ROW_GROUP):
+            writer.write_table(pa.table(dict(part.columns())), row_group_size=_ROW_GROUP)
 
 
 def load_scenario(folder: Path) -> Scenario:
@@ -89,19 +117,45 @@ def read_graph(path: Path) -> nx.DiGraph:
     Raises:
         ScenarioError: the file is missing or broken, or the graph is not circular.
     """
+    graph = graph_from_graphml(path)
+    check_graph(graph, str(path))
+    return graph
+
+
+def graph_from_graphml(path: Path) -> nx.DiGraph:
+    """Read a directed graph in GraphML; attributes that no graph of ours has are left out.
+
+    Raises:
+        ScenarioError: the file is missing or broken, or is not a simple directed graph.
+    """
     try:
         graph = nx.read_graphml(path, node_type=int)
     except (OSError, ParseError, nx.NetworkXException, ValueError, KeyError) as error:
         raise ScenarioError(
-            f"{path}: cannot be read as GraphML: {error}", hint="generate the scenario again"
+            f"{path}: cannot be read as GraphML: {error}",
+            hint="number the nodes from 0, and store them with the attributes' types",
         ) from error
     if not graph.is_directed() or graph.is_multigraph():
         raise ScenarioError(
             f"{path}: must be a directed graph without parallel edges",
             hint='set edgedefault="directed" and merge parallel edges',
         )
-    check_graph(graph, str(path))
-    return graph
+    plain = nx.DiGraph()
+    for node, data in graph.nodes(data=True):
+        plain.add_node(node, **_known(data, NODE_COLUMNS))
+    for tail, head, data in graph.edges(data=True):
+        plain.add_edge(tail, head, **_known(data, EDGE_COLUMNS))
+    return plain
+
+
+def _known(data: dict[str, Any], columns: tuple[Column, ...]) -> dict[str, Any]:
+    """The declared attributes, whole numbers as float64 where that is their type."""
+    known = {column.name: column.dtype for column in columns}
+    return {
+        name: float(value) if known[name] == "float64" and type(value) is int else value
+        for name, value in data.items()
+        if name in known
+    }
 
 
 def read_returns(

@@ -6,18 +6,20 @@ import networkx as nx
 import numpy as np
 
 from toolchain.errors import ScenarioError
+from toolchain.scenario.columns import Column
+from toolchain.scenario.factors import factors
 from toolchain.scenario.parameters import ScenarioParameters
 
-ARTICLE_TYPES = {
-    "extraction": 0.05,
-    "manufacturing": 0.20,
-    "use": 0.30,
-    "collection": 0.15,
-    "disassembly": 0.10,
-    "remanufacturing": 0.15,
-    "recycling": 0.05,
-}
-"""Node types of the source article and their probabilities."""
+ARTICLE_TYPES = (
+    "extraction",
+    "manufacturing",
+    "use",
+    "collection",
+    "disassembly",
+    "remanufacturing",
+    "recycling",
+)
+"""Node types of the source article; their shares are in ``factors.toml``."""
 
 NODE_TYPES = (*ARTICLE_TYPES, "disposal")
 """All node types; disposal is a repair, for what leaves every loop must go somewhere."""
@@ -26,35 +28,56 @@ FACILITY_TYPES = ("use", "remanufacturing", "disassembly", "recycling", "disposa
 """Where each disposition takes place, in the order of the dispositions: the second-hand market is
 part of use, parts are harvested in disassembly."""
 
-_SLOT_FIELDS = {
+SLOT_FIELDS = {
     "use": "reuse",
     "remanufacturing": "remanufacture",
     "disassembly": "harvest",
     "recycling": "recycle",
 }
+"""Node types with limited slots, and their fields of :class:`SlotsPerReturn`."""
 
-_FAR_KM = (10.0, 100.0)
-_NEAR_KM = (5.0, 50.0)
+NODE_COLUMNS = (
+    Column("node", "int64", "1", 0, 2**31 - 1, "id, unique"),
+    Column("type", "str", "-", 0, 0, "one of the node types"),
+    Column("capacity", "float64", "1", 0, 1e9, "size relative to the other nodes of the type"),
+    Column("energy_per_unit", "float64", "MJ", 0, 1e6, "the facility's energy for one product"),
+    Column("co2_per_unit", "float64", "kg", 0, 1e6, "the facility's CO2e for one product"),
+    Column("slots_per_day", "float64", "1/day", 0, 1e6, "products that it can process a day"),
+)
+"""Columns of a table of nodes, which are also the attributes of a node. Only the types use,
+remanufacturing, disassembly and recycling need slots; when no node has any, they are shared out in
+proportion to the capacity."""
+
+EDGE_COLUMNS = (
+    Column("source", "int64", "1", 0, 2**31 - 1, "node that it leads from"),
+    Column("target", "int64", "1", 0, 2**31 - 1, "node that it leads to"),
+    Column("flow_type", "str", "-", 0, 0, "what flows: a name, for the reader"),
+    Column("distance", "float64", "km", 0.001, 40_000, "length of the way"),
+)
+"""Columns of a table of edges; the last two are also the attributes of an edge."""
+
+_FAR = "far"
+_NEAR = "near"
 
 _ARTICLE_LINKS = (
-    ("use", "disassembly", "reverse_logistics", _FAR_KM),
-    ("use", "recycling", "reverse_logistics", _FAR_KM),
-    ("collection", "disassembly", "reverse_logistics", _FAR_KM),
-    ("collection", "recycling", "reverse_logistics", _FAR_KM),
-    ("remanufacturing", "manufacturing", "circular_input", _NEAR_KM),
-    ("recycling", "manufacturing", "circular_input", _NEAR_KM),
+    ("use", "disassembly", "reverse_logistics", _FAR),
+    ("use", "recycling", "reverse_logistics", _FAR),
+    ("collection", "disassembly", "reverse_logistics", _FAR),
+    ("collection", "recycling", "reverse_logistics", _FAR),
+    ("remanufacturing", "manufacturing", "circular_input", _NEAR),
+    ("recycling", "manufacturing", "circular_input", _NEAR),
 )
 _REPAIR_LINKS = (
-    ("extraction", "manufacturing", "virgin_input", _NEAR_KM),
-    ("manufacturing", "use", "product", _FAR_KM),
-    ("use", "collection", "product_return", _NEAR_KM),
-    ("collection", "use", "reverse_logistics", _FAR_KM),
-    ("collection", "remanufacturing", "reverse_logistics", _FAR_KM),
-    ("collection", "disposal", "disposal", _FAR_KM),
-    ("disassembly", "manufacturing", "circular_input", _NEAR_KM),
-    ("disassembly", "recycling", "residue", _NEAR_KM),
-    ("remanufacturing", "recycling", "residue", _NEAR_KM),
-    ("recycling", "disposal", "residue", _NEAR_KM),
+    ("extraction", "manufacturing", "virgin_input", _NEAR),
+    ("manufacturing", "use", "product", _FAR),
+    ("use", "collection", "product_return", _NEAR),
+    ("collection", "use", "reverse_logistics", _FAR),
+    ("collection", "remanufacturing", "reverse_logistics", _FAR),
+    ("collection", "disposal", "disposal", _FAR),
+    ("disassembly", "manufacturing", "circular_input", _NEAR),
+    ("disassembly", "recycling", "residue", _NEAR),
+    ("remanufacturing", "recycling", "residue", _NEAR),
+    ("recycling", "disposal", "residue", _NEAR),
 )
 
 
@@ -72,14 +95,15 @@ def generate_graph(rng: np.random.Generator, parameters: ScenarioParameters) -> 
     links to one type, which the article leaves complete.
     """
     n_nodes = parameters.n_nodes
-    names = list(ARTICLE_TYPES)
-    drawn = rng.choice(len(names), size=n_nodes, p=list(ARTICLE_TYPES.values()))
-    types = [names[index] for index in drawn]
+    laws = factors().graph
+    shares = [getattr(laws, f"share_{kind}").value for kind in ARTICLE_TYPES]
+    drawn = rng.choice(len(ARTICLE_TYPES), size=n_nodes, p=shares)
+    types = [ARTICLE_TYPES[index] for index in drawn]
     if parameters.repairs.circular:
         _complete_types(types)
-    capacity = rng.lognormal(3.0, 0.5, n_nodes)
-    energy = rng.uniform(0.5, 5.0, n_nodes)
-    co2 = rng.uniform(0.1, 2.0, n_nodes)
+    capacity = rng.lognormal(laws.capacity_log_mean.value, laws.capacity_log_sd.value, n_nodes)
+    energy = rng.uniform(laws.energy_low_mj.value, laws.energy_high_mj.value, n_nodes)
+    co2 = rng.uniform(laws.co2_low_kg.value, laws.co2_high_kg.value, n_nodes)
     graph = nx.DiGraph()
     for node, kind in enumerate(types):
         graph.add_node(
@@ -91,15 +115,17 @@ def generate_graph(rng: np.random.Generator, parameters: ScenarioParameters) -> 
         )
     by_type = {kind: [n for n, k in enumerate(types) if k == kind] for kind in NODE_TYPES}
     links = _ARTICLE_LINKS + (_REPAIR_LINKS if parameters.repairs.circular else ())
-    for source, target, flow, (low, high) in links:
-        _link(graph, rng, by_type[source], by_type[target], flow, low, high, parameters.max_links)
-    _assign_slots(graph, by_type, parameters)
+    for source, target, flow, reach in links:
+        km = (getattr(laws, f"{reach}_low_km").value, getattr(laws, f"{reach}_high_km").value)
+        _link(graph, rng, by_type[source], by_type[target], flow, *km, parameters.max_links)
+    assign_slots(graph, parameters)
     return graph
 
 
 def _complete_types(types: list[str]) -> None:
     """Turn nodes of the most frequent types into the missing ones, and some into disposal."""
-    for kind, wanted in [(k, 1) for k in ARTICLE_TYPES] + [("disposal", max(1, len(types) // 50))]:
+    disposal = max(1, int(len(types) * factors().graph.share_disposal.value))
+    for kind, wanted in [(k, 1) for k in ARTICLE_TYPES] + [("disposal", disposal)]:
         while types.count(kind) < wanted:
             donor = max(NODE_TYPES, key=types.count)
             types[len(types) - 1 - types[::-1].index(donor)] = kind
@@ -124,12 +150,11 @@ def _link(
             graph.add_edge(source, target, flow_type=flow, distance=float(km))
 
 
-def _assign_slots(
-    graph: nx.DiGraph, by_type: dict[str, list[int]], parameters: ScenarioParameters
-) -> None:
+def assign_slots(graph: nx.DiGraph, parameters: ScenarioParameters) -> None:
+    """Give every limited facility ``slots_per_day``, its type's slots in proportion to capacity."""
     per_day = parameters.n_products / parameters.horizon_days
-    for kind, field in _SLOT_FIELDS.items():
-        nodes = by_type[kind]
+    for kind, field in SLOT_FIELDS.items():
+        nodes = nodes_of_type(graph, kind)
         total = sum(graph.nodes[node]["capacity"] for node in nodes)
         slots = getattr(parameters.slots_per_return, field) * per_day
         for node in nodes:
@@ -223,7 +248,7 @@ def _check_node(node: object, data: dict, source: str) -> None:
             hint=f"use one of {', '.join(NODE_TYPES)}",
         )
     names = ["capacity", "energy_per_unit", "co2_per_unit"]
-    names += ["slots_per_day"] if data["type"] in _SLOT_FIELDS else []
+    names += ["slots_per_day"] if data["type"] in SLOT_FIELDS else []
     for name in names:
         value = data.get(name)
         if not isinstance(value, float | int) or not np.isfinite(value) or value < 0:

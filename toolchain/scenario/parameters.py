@@ -7,12 +7,16 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from toolchain.errors import ScenarioError
+from toolchain.scenario.factors import factors
 
 MIN_NODES = 8
 """A closed loop needs one node of each of the eight types."""
 
 MAX_NODES = 5_000
 """Largest material graph."""
+
+MAX_DAYS = 3_650
+"""Longest horizon."""
 
 
 class _Knobs(BaseModel):
@@ -28,6 +32,11 @@ class _Knobs(BaseModel):
                 f"scenario parameter {key}: {first['msg']} (value: {first.get('input')!r})",
                 hint="see toolchain/scenario/parameters.py for every parameter's unit and range",
             ) from error
+
+
+def _constant(section: str, name: str, **limits: Any) -> Any:
+    """A field whose default is a constant of ``factors.toml``."""
+    return Field(default_factory=lambda: getattr(getattr(factors(), section), name).value, **limits)
 
 
 class Repairs(_Knobs):
@@ -48,30 +57,30 @@ class Repairs(_Knobs):
 class NodeParameters(_Knobs):
     """The microcontroller that decides: its energy and message budgets.
 
-    The message energy is ESP-NOW's 38.5 mJ and the decision's about 8 uJ (FACTS.md section 4);
-    battery and harvest are assumptions: a small supercapacitor and an indoor solar cell.
+    The defaults, with their sources, are those of ``[node]`` in ``factors.toml``.
     """
 
-    battery_j: float = Field(default=2.0, gt=0)
-    harvest_j_per_day: float = Field(default=0.045, ge=0)
-    harvest_season: float = Field(default=0.4, ge=0, le=1)
+    battery_j: float = _constant("node", "battery_j", gt=0)
+    harvest_j_per_day: float = _constant("node", "harvest_j_per_day", ge=0)
+    harvest_season: float = _constant("node", "harvest_season", ge=0, le=1)
     """Relative swing of the harvest over the year; its minimum is at day 0."""
-    energy_per_decision_j: float = Field(default=8e-6, ge=0)
-    energy_per_message_j: float = Field(default=0.0385, ge=0)
-    message_budget_per_day: float = Field(default=1.0, ge=0)
+    energy_per_decision_j: float = _constant("node", "energy_per_decision_j", ge=0)
+    energy_per_message_j: float = _constant("node", "energy_per_message_j", ge=0)
+    message_budget_per_day: float = _constant("node", "message_budget_per_day", ge=0)
     """Messages that the radio's duty cycle grants a day; up to a week's worth is kept."""
 
 
 class SlotsPerReturn(_Knobs):
     """Slots that all facilities of one kind offer together, per expected return.
 
-    They set how tight the capacities are: below 1, not every product can go there.
+    They set how tight the capacities are: below 1, not every product can go there. The defaults
+    are those of ``[capacity]`` in ``factors.toml``.
     """
 
-    reuse: float = Field(default=0.25, ge=0)
-    remanufacture: float = Field(default=0.22, ge=0)
-    harvest: float = Field(default=0.25, ge=0)
-    recycle: float = Field(default=0.45, ge=0)
+    reuse: float = _constant("capacity", "reuse", ge=0)
+    remanufacture: float = _constant("capacity", "remanufacture", ge=0)
+    harvest: float = _constant("capacity", "harvest", ge=0)
+    recycle: float = _constant("capacity", "recycle", ge=0)
 
 
 class ScenarioParameters(_Knobs):
@@ -81,24 +90,28 @@ class ScenarioParameters(_Knobs):
         ScenarioError: an unknown name, or a value out of range; says which, and the limit.
     """
 
-    generator: Literal["article", "weee"] = "article"
-    """The source article's product, or families of electrical equipment."""
+    generator: Literal["article", "weee", "own"] = "article"
+    """The source article's product, families of electrical equipment, or a table of one's own."""
+    own_graph: bool = False
+    """Whether the graph is one's own."""
     n_nodes: int = Field(default=50, ge=MIN_NODES, le=MAX_NODES)
     n_products: int = Field(default=1_000, ge=1, le=20_000_000)
-    horizon_days: int = Field(default=365, ge=1, le=3_650)
+    horizon_days: int = Field(default=365, ge=1, le=MAX_DAYS)
     max_links: int = Field(default=16, ge=1)
     """Facilities of one type that one node is linked to; bounds the edges of large graphs."""
-    max_wait_days: int = Field(default=14, ge=1, le=90)
+    max_wait_days: int = Field(
+        default_factory=lambda: int(factors().capacity.max_wait_days.value), ge=1, le=90
+    )
     """Longest time between arrival and processing."""
-    slots_per_return: SlotsPerReturn = SlotsPerReturn()
-    age_scale_years: float = Field(default=6.0, gt=0)
-    """Scale of the article's age law, Weibull of shape 2.5; an assumption (FACTS.md section 2)."""
+    slots_per_return: SlotsPerReturn = Field(default_factory=SlotsPerReturn)
+    age_scale_years: float = _constant("article", "age_scale_years", gt=0, le=50)
+    """Scale of the article's age law, Weibull of shape 2.5."""
     condition_shift_sd: float = Field(default=0.0, ge=-3, le=3)
     """Shift of the whole condition towards worse, in standard deviations."""
-    price_volatility: float = Field(default=0.10, ge=0, le=1)
-    """Standard deviation of the log price from one 30-day regime to the next; an assumption."""
+    price_volatility: float = _constant("prices", "volatility", ge=0, le=1)
+    """Standard deviation of the log price from one regime to the next."""
     repairs: Repairs = Repairs()
-    node: NodeParameters = NodeParameters()
+    node: NodeParameters = Field(default_factory=NodeParameters)
 
     @model_validator(mode="after")
     def _some_capacity(self) -> Self:

@@ -7,11 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-REGIME_DAYS = 30
-"""Days between two steps of the price process."""
-
-_PERSISTENCE = 0.8
-"""Monthly autocorrelation of the log prices; an assumption."""
+from toolchain.scenario.factors import factors
 
 
 class Regime(BaseModel):
@@ -51,21 +47,23 @@ class Outage(BaseModel):
 def price_regimes(
     rng: np.random.Generator, horizon_days: int, volatility: float
 ) -> tuple[Regime, ...]:
-    """One regime every 30 days, with log prices that revert to the mean.
+    """One regime every ``regime_days``, with log prices that revert to the mean.
 
     Each of resale, component and scrap prices is an AR(1) process in the logarithm that starts in
     its stationary law.
     """
-    steps = -(-horizon_days // REGIME_DAYS)
+    regime_days = int(factors().prices.regime_days.value)
+    persistence = factors().prices.persistence.value
+    steps = -(-horizon_days // regime_days)
     shocks = rng.standard_normal((steps, 3)) * volatility
-    level = shocks[0] / np.sqrt(1 - _PERSISTENCE**2)
+    level = shocks[0] / np.sqrt(1 - persistence**2)
     regimes = []
     for step in range(steps):
         if step:
-            level = _PERSISTENCE * level + shocks[step]
+            level = persistence * level + shocks[step]
         resale, component, scrap = (float(x) for x in np.exp(level))
         regimes.append(
-            Regime(from_day=step * REGIME_DAYS, resale=resale, component=component, scrap=scrap)
+            Regime(from_day=step * regime_days, resale=resale, component=component, scrap=scrap)
         )
     return tuple(regimes)
 

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import NamedTuple
 
 import numpy as np
 
 from toolchain.errors import ScenarioError
-from toolchain.scenario.factors import MATERIALS
-
-
-class Column(NamedTuple):
-    """What a column of the returns table holds."""
-
-    name: str
-    dtype: str
-    unit: str
-    low: float
-    high: float
-    gloss: str
-
+from toolchain.scenario.columns import Column, Source, check_column, check_names, refuse_first
+from toolchain.scenario.factors import FAMILIES, MATERIALS
 
 COLUMNS = (
     Column("product", "int64", "1", 0, math.inf, "id, unique"),
     Column("return_day", "int32", "day", 0, math.inf, "day of the return, from 0, sorted"),
     Column("collection_node", "int32", "1", 0, math.inf, "graph node where it was handed in"),
-    Column("family", "int8", "1", 0, 127, "product family"),
+    Column("family", "int8", "1", 0, len(FAMILIES) - 1, "product family, index into FAMILIES"),
     Column("stream", "int8", "1", 0, 1, "0 end of life, 1 commercial return"),
     Column("age_years", "float64", "year", 0, 200, "age"),
     Column("mechanical_wear", "float64", "1", 0, 1, "0 as new"),
@@ -107,6 +95,10 @@ class Returns:
         """The arrays by name, in the order of :data:`COLUMNS`."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
+    def rows(self, first: int, stop: int) -> Returns:
+        """The returns ``first`` to ``stop - 1``."""
+        return Returns(**{name: array[first:stop] for name, array in self.columns().items()})
+
     @property
     def materials_kg(self) -> np.ndarray:
         """float64 (n, 6): mass of each of :data:`~toolchain.scenario.factors.MATERIALS`."""
@@ -119,10 +111,39 @@ class Returns:
         return total
 
 
+def concatenated(parts: Iterable[Returns], n: int) -> Returns:
+    """Tables of ``n`` rows in all, one behind the other; each is let go once it is copied."""
+    whole = {column.name: np.empty(n, dtype=column.dtype) for column in COLUMNS}
+    first = 0
+    for part in parts:
+        for name, array in part.columns().items():
+            whole[name][first : first + len(part)] = array
+        first += len(part)
+    return Returns(**whole)
+
+
+def regrouped(parts: Iterator[Returns], rows: int) -> Iterator[Returns]:
+    """The same returns in pieces of ``rows``; the last may be shorter."""
+    waiting: list[Returns] = []
+    held = 0
+    for part in parts:
+        while held + len(part) >= rows:
+            waiting.append(part.rows(0, rows - held))
+            part = part.rows(rows - held, len(part))
+            yield concatenated(waiting, rows)
+            waiting, held = [], 0
+        if len(part):
+            waiting.append(part)
+            held += len(part)
+    if waiting:
+        yield concatenated(waiting, held)
+
+
 def check_returns(
     columns: Mapping[str, np.ndarray],
     *,
     source: str,
+    first_line: int | None = None,
     horizon_days: int | None = None,
     collection_nodes: list[int] | None = None,
 ) -> Returns:
@@ -131,6 +152,7 @@ def check_returns(
     Args:
         columns: one array (n,) for each of :data:`COLUMNS`; others are refused.
         source: name of the file or place, for the message.
+        first_line: line of the file on which row 0 is, for the message.
         horizon_days: return days must be below it.
         collection_nodes: collection nodes must be among them.
 
@@ -139,71 +161,29 @@ def check_returns(
             finite, out of range, unsorted or repeated; says the row, from 0.
     """
     names = [column.name for column in COLUMNS]
-    for name in names:
-        if name not in columns:
-            raise ScenarioError(
-                f"{source}: column {name!r} is missing; found {', '.join(columns) or 'no column'}",
-                hint=f"the table needs the columns {', '.join(names)}",
-            )
-    for name in columns:
-        if name not in names:
-            raise ScenarioError(
-                f"{source}: unknown column {name!r}", hint="remove it, or correct its name"
-            )
+    place = Source(source, first_line)
+    check_names(list(columns), names, [], place)
     if len(columns["product"]) == 0:
         raise ScenarioError(f"{source}: no rows", hint="a scenario needs at least one return")
     for column in COLUMNS:
-        _check_column(column, np.asarray(columns[column.name]), source)
+        check_column(column, np.asarray(columns[column.name]), place)
     mass = sum(np.asarray(columns[f"{material}_kg"], dtype=np.float64) for material in MATERIALS)
     weightless = np.asarray(mass) <= 0
-    _refuse_first(weightless, np.asarray(mass), source, "*_kg", "give it a mass", "kg in total")
+    refuse_first(weightless, np.asarray(mass), place, "*_kg", "give it a mass", "kg in total")
     day = np.asarray(columns["return_day"])
-    _refuse_first(np.diff(day, prepend=day[:1]) < 0, day, source, "return_day", "sort by it")
+    refuse_first(np.diff(day, prepend=day[:1]) < 0, day, place, "return_day", "sort by it")
     if horizon_days is not None:
         beyond = day >= horizon_days
         limit = f"must be below the horizon of {horizon_days} days"
-        _refuse_first(beyond, day, source, "return_day", "raise horizon_days", limit)
+        refuse_first(beyond, day, place, "return_day", "raise horizon_days", limit)
     product = np.asarray(columns["product"])
     _, first = np.unique(product, return_index=True)
     repeated = np.ones(len(product), dtype=bool)
     repeated[first] = False
-    _refuse_first(repeated, product, source, "product", "number the products", "is repeated")
+    refuse_first(repeated, product, place, "product", "number the products", "is repeated")
     if collection_nodes is not None:
         node = np.asarray(columns["collection_node"])
         stray = ~np.isin(node, collection_nodes)
         limit = "is not a collection node of the graph"
-        _refuse_first(stray, node, source, "collection_node", "use one of its nodes", limit)
+        refuse_first(stray, node, place, "collection_node", "use one of its nodes", limit)
     return Returns(**{name: np.asarray(columns[name]) for name in names})
-
-
-def _check_column(column: Column, values: np.ndarray, source: str) -> None:
-    wanted = np.dtype(column.dtype)
-    fits = values.dtype == wanted or (wanted.kind == "f" and values.dtype.kind in "iuf")
-    fits = fits or (wanted.kind == "i" and values.dtype.kind in "iu")
-    if not fits:
-        raise ScenarioError(
-            f"{source}: column {column.name!r} is of type {values.dtype}, must be {column.dtype}",
-            hint=f"store {column.gloss} in {column.unit}",
-        )
-    if wanted.kind == "f":
-        bad = ~np.isfinite(values)
-        _refuse_first(bad, values, source, column.name, "give it a value", "is not a number")
-    high = min(column.high, float(np.iinfo(wanted).max)) if wanted.kind == "i" else column.high
-    outside = (values < column.low) | (values > high)
-    limit = f"must be {column.low:g} to {high:g} {column.unit}"
-    _refuse_first(outside, values, source, column.name, "correct the value", limit)
-
-
-def _refuse_first(
-    bad: np.ndarray,
-    values: np.ndarray,
-    source: str,
-    name: str,
-    hint: str,
-    limit: str = "must not be below the row before",
-) -> None:
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise ScenarioError(
-            f"{source}: column {name!r}, row {row}: {values[row]} {limit}", hint=hint
-        )

@@ -2,71 +2,77 @@
 
 from __future__ import annotations
 
-import networkx as nx
 import numpy as np
-from scipy import special
 
-from toolchain.errors import ScenarioError
+from toolchain.scenario.arrivals import season_law
 from toolchain.scenario.article import current_value_eur
 from toolchain.scenario.factors import FAMILIES, MATERIALS, factors
-from toolchain.scenario.graph import nodes_of_type
 from toolchain.scenario.parameters import ScenarioParameters
 from toolchain.scenario.returns import Returns
 
 END_OF_LIFE = 0
 COMMERCIAL = 1
 
-_YEAR_DAYS = 365.0
-_CYCLES_SHAPE = 4.0
+_LEAST_SHAPE = 1e-6
 
 
-def generate_weee_returns(
+def weee_law(horizon_days: int) -> np.ndarray:
+    """Odds of each day of arrival, both streams together, (horizon_days,)."""
+    end_of_life, commercial = _stream_laws(horizon_days)
+    law: np.ndarray = end_of_life + commercial
+    return law
+
+
+def draw_weee_returns(
     rng: np.random.Generator,
     latent_rng: np.random.Generator,
-    graph: nx.DiGraph,
+    first: int,
+    days: np.ndarray,
+    collection: np.ndarray,
     parameters: ScenarioParameters,
 ) -> Returns:
-    """Draw returns of six families in two streams over the seasons.
+    """Draw a block of returns of six families in two streams.
 
     The families, their lifetimes and all rates are in ``factors.toml``; see :func:`draw_products`
-    for the laws of one product.
+    for the laws of one product. A return's stream follows from its day, for the seasons of the
+    two streams differ.
 
-    Raises:
-        ScenarioError: the graph has no collection node.
+    Args:
+        rng: draws the products.
+        latent_rng: draws what decides their outcomes.
+        first: id of the first product.
+        days: int (n,), their days of arrival, drawn by :func:`weee_law`.
+        collection: the collection nodes.
+        parameters: horizon and shift of the condition.
     """
-    collection = nodes_of_type(graph, "collection")
-    if not collection:
-        raise ScenarioError(
-            f"material graph: none of its {graph.number_of_nodes()} nodes collects products",
-            hint="keep repairs.circular on",
-        )
-    n = parameters.n_products
-    weee = factors().weee
-    stream = (rng.random(n) < weee.commercial_share.value).astype(np.int8)
+    n = len(days)
+    end_of_life, commercial = _stream_laws(parameters.horizon_days)
+    odds = commercial / (end_of_life + commercial)
+    stream = (rng.random(n) < odds[days]).astype(np.int8)
     family = np.searchsorted(np.cumsum(factors().per_family("share")), rng.random(n), side="right")
     family = np.minimum(family, len(FAMILIES) - 1).astype(np.int8)
-    days = parameters.horizon_days
-    swings = (weee.season_swing.value, weee.commercial_season_swing.value)
-    peaks = (weee.season_peak_day.value, weee.commercial_season_peak_day.value)
-    u = rng.random(n)
-    day = np.where(
-        stream == COMMERCIAL,
-        _season_days(u, days, swings[1], peaks[1]),
-        _season_days(u, days, swings[0], peaks[0]),
-    )
-    order = np.argsort(day, kind="stable")
-    family, stream = family[order], stream[order]
     columns = draw_products(rng, family, stream, parameters.condition_shift_sd)
     return Returns(
-        product=np.arange(n),
-        return_day=day[order],
-        collection_node=np.asarray(collection)[rng.integers(len(collection), size=n)],
+        product=np.arange(first, first + n),
+        return_day=days,
+        collection_node=collection[rng.integers(len(collection), size=n)],
         family=family,
         stream=stream,
         **columns,
         remanufacture_draw=latent_rng.random(n),
         harvest_draw=latent_rng.random(n),
     )
+
+
+def _stream_laws(horizon_days: int) -> tuple[np.ndarray, np.ndarray]:
+    """Odds by day of an end-of-life and of a commercial return; together they add up to 1."""
+    weee = factors().weee
+    usual = season_law(horizon_days, weee.season_swing.value, weee.season_peak_day.value)
+    gifts = season_law(
+        horizon_days, weee.commercial_season_swing.value, weee.commercial_season_peak_day.value
+    )
+    share = weee.commercial_share.value
+    return (1.0 - share) * usual, share * gifts
 
 
 def draw_products(
@@ -99,13 +105,20 @@ def draw_products(
     life = f.per_family("life_scale_years")[family]
     age = life * rng.weibull(f.per_family("life_shape")[family])
     age = np.where(commercial, weee.commercial_max_age_years.value * rng.random(n), age)
-    intensity = np.exp(weee.use_intensity_sd.value * (rng.standard_normal(n) + condition_shift_sd))
-    virtual_age = age / life * intensity
+    usual = np.exp(weee.use_intensity_sd.value * rng.standard_normal(n))
+    harder = float(np.exp(weee.use_intensity_sd.value * condition_shift_sd))
+    intensity = usual * harder
+    shape_at_lifetime = weee.process_shape_at_lifetime.value
+    shape = np.maximum(shape_at_lifetime * age / life * usual, _LEAST_SHAPE)
+    # A shift goes on along the same path, by draws that no other column sees.
+    (later,) = rng.spawn(1)
 
     def process(mean_at_lifetime: float) -> np.ndarray:
-        shape_at_lifetime = weee.process_shape_at_lifetime.value
-        shape = shape_at_lifetime * virtual_age
-        level = special.gammaincinv(np.maximum(shape, 1e-6), rng.random(n))
+        level = rng.standard_gamma(shape)
+        if harder > 1:
+            level += later.standard_gamma((harder - 1) * shape)
+        elif harder < 1:
+            level *= later.beta(harder * shape, (1 - harder) * shape)
         return -np.expm1(-level * mean_at_lifetime / shape_at_lifetime)
 
     wear = process(weee.wear_at_lifetime.value)
@@ -113,9 +126,11 @@ def draw_products(
     cosmetic = process(weee.cosmetic_at_lifetime.value)
     electronics = 1.0 - process(weee.electronics_at_lifetime.value)
     odds = np.where(commercial, weee.commercial_failed_share.value, weee.failed_share.value)
-    failed, left = rng.random(n) < odds, 0.5 * rng.random(n)
+    failed = rng.random(n) < odds
+    left = weee.failed_health_left.value * rng.random(n)
     electronics = np.where(failed, electronics * left, electronics)
-    use = rng.gamma(_CYCLES_SHAPE, 1.0 / _CYCLES_SHAPE, n) * age * intensity
+    scatter = weee.cycles_shape.value
+    use = rng.gamma(scatter, 1.0 / scatter, n) * age * intensity
     cycles = np.floor(use * f.per_family("cycles_per_year")[family])
     size = np.exp(weee.size_sd.value * rng.standard_normal(n) - weee.size_sd.value**2 / 2)
     price = np.exp(weee.price_sd.value * rng.standard_normal(n) - weee.price_sd.value**2 / 2)
@@ -134,12 +149,3 @@ def draw_products(
             new_value, family, age, wear, corrosion, electronics, cosmetic, cycles
         ),
     }
-
-
-def _season_days(u: np.ndarray, days: int, swing: float, peak_day: float) -> np.ndarray:
-    """Days at the quantiles ``u`` of an intensity of 1 + swing cos(2 pi (day - peak) / 365)."""
-    day = np.arange(days)
-    intensity = 1.0 + swing * np.cos(2 * np.pi * (day - peak_day) / _YEAR_DAYS)
-    cumulative = np.cumsum(intensity)
-    found = np.searchsorted(cumulative, u * cumulative[-1], side="right")
-    return np.minimum(found, days - 1).astype(np.int32)

@@ -1,0 +1,137 @@
+"""A user's own tables, CSV or Parquet, read column by column as the columns are declared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from toolchain.errors import ScenarioError
+from toolchain.scenario.columns import Column, Source, check_names
+
+SUFFIXES = (".csv", ".parquet")
+"""What a table's name may end in."""
+
+_FIRST_LINE = 2
+
+
+def read_columns(
+    path: Path, columns: tuple[Column, ...], optional: tuple[str, ...] = ()
+) -> tuple[dict[str, np.ndarray], Source]:
+    """Read a table into arrays of the declared types; ranges are not checked here.
+
+    A CSV has a header line and commas; every cell is read by its column's type. Integers may be
+    stored in any integer type.
+
+    Args:
+        path: ends in ``.csv`` or ``.parquet``.
+        columns: all that the table may have.
+        optional: names of those that it need not have.
+
+    Returns:
+        arrays (n,) by name, numbers or objects (text), and how rows are named in messages.
+
+    Raises:
+        ScenarioError: the file cannot be read, a column is missing, unknown or there twice, or
+            a cell is empty or not of its column's type (says the row).
+    """
+    table, source = _read(path)
+    names = list(table.column_names)
+    required = [column.name for column in columns if column.name not in optional]
+    check_names(names, required, list(optional), source)
+    if table.num_rows == 0:
+        raise ScenarioError(f"{source.name}: no rows", hint="the table needs at least one")
+    declared = {column.name: column for column in columns}
+    return {name: _typed(table[name], declared[name], source) for name in names}, source
+
+
+def _read(path: Path) -> tuple[pa.Table, Source]:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ScenarioError(
+            f"{path}: the name ends in {suffix!r}, must be one of {', '.join(SUFFIXES)}",
+            hint="store the table as CSV or Parquet",
+        )
+    try:
+        if suffix == ".parquet":
+            return pq.ParquetFile(path).read(), Source(str(path))
+        return _read_csv(path), Source(str(path), _FIRST_LINE)
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+        raise ScenarioError(
+            f"{path}: cannot be read as {suffix[1:]}: {error}", hint="check the file"
+        ) from error
+
+
+def _read_csv(path: Path) -> pa.Table:
+    """All cells as text: a guessed type would hide which cell is wrong."""
+    with path.open(encoding="utf-8-sig") as file:
+        header = file.readline()
+    if not header.strip():
+        raise ScenarioError(f"{path}: no header line", hint="start it with the columns' names")
+    names = [name.strip().strip('"') for name in header.rstrip("\r\n").split(",")]
+    return pa.csv.read_csv(
+        path,
+        read_options=pa.csv.ReadOptions(column_names=names, skip_rows=1),
+        parse_options=pa.csv.ParseOptions(ignore_empty_lines=False),
+        convert_options=pa.csv.ConvertOptions(
+            column_types={name: pa.string() for name in names}, strings_can_be_null=False
+        ),
+    )
+
+
+def _typed(values: pa.ChunkedArray, column: Column, source: Source) -> np.ndarray:
+    if values.null_count:
+        _refuse(source, column, int(np.argmax(values.is_null().to_numpy())), "no value")
+    kind = "U" if column.dtype in ("str", "name") else np.dtype(column.dtype).kind
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        text = pc.utf8_trim_whitespace(values)
+        if kind == "U":
+            return _text(text, column, source)
+        return _numbers(text, column, source, int if kind == "i" else float)
+    if column.dtype == "str":
+        raise ScenarioError(
+            f"{source.name}: column {column.name!r} is of type {values.type}, must be text",
+            hint=f"store {column.gloss}",
+        )
+    array: np.ndarray = values.to_numpy()
+    return array
+
+
+def _text(text: pa.ChunkedArray, column: Column, source: Source) -> np.ndarray:
+    array: np.ndarray = text.to_numpy()
+    empty = array == ""
+    if empty.any():
+        _refuse(source, column, int(np.argmax(empty)), "no value")
+    return array
+
+
+def _numbers(
+    text: pa.ChunkedArray, column: Column, source: Source, parse: Callable[[str], float]
+) -> np.ndarray:
+    try:
+        array: np.ndarray = pc.cast(text, pa.int64() if parse is int else pa.float64()).to_numpy()
+        return array
+    except pa.ArrowInvalid:
+        numbers = []
+        for row, cell in enumerate(text.to_pylist()):
+            try:
+                numbers.append(parse(cell))
+            except ValueError:
+                what = "no value" if cell == "" else f"{cell!r} is not {_KIND[parse]}"
+                _refuse(source, column, row, what)
+        return np.array(numbers)
+
+
+_KIND: dict[Callable[[str], float], str] = {int: "a whole number", float: "a number"}
+
+
+def _refuse(source: Source, column: Column, row: int, what: str) -> None:
+    raise ScenarioError(
+        f"{source.name}: column {column.name!r}, {source.row(row)}: {what}",
+        hint=f"give {column.gloss} in {column.unit}",
+    )
