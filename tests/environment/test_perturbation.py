@@ -1,7 +1,10 @@
 """Perturbations: what each changes, what it leaves, and that it can be resumed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy import special
 
 from toolchain.environment import (
     SENSOR_FEATURES,
@@ -10,9 +13,8 @@ from toolchain.environment import (
     rollout,
 )
 from toolchain.environment.baselines import BASELINES
-from toolchain.environment.perturbation import NOISE_SD
 from toolchain.errors import InputError, ScenarioError
-from toolchain.scenario import CircularSupplyChainGenerator, Scenario, ScenarioParameters
+from toolchain.scenario import CircularSupplyChainGenerator, Scenario, ScenarioParameters, factors
 
 SMALL = ScenarioParameters(n_nodes=12, n_products=60, horizon_days=60)
 OBSERVED = [name for name in Perturbation if name != Perturbation.SHIFTED_CONDITIONS]
@@ -57,7 +59,7 @@ def test_each_perturbation_is_what_its_name_says(scenario):
         return perturbed(scenario, name, 1)[1](states, day)
 
     noise = (apply("sensor_noise") - states)[:, :SENSOR_FEATURES]
-    assert noise.std() == pytest.approx(NOISE_SD, rel=0.02)
+    assert noise.std() == pytest.approx(factors().perturbation.noise_sd.value, rel=0.02)
     assert np.abs(noise.mean(axis=0)).max() < 0.01
     missing = (apply("missing_features") == 0)[:, :SENSOR_FEATURES]
     assert missing.mean() == pytest.approx(0.15, abs=0.005)
@@ -105,3 +107,42 @@ def test_a_policy_that_looks_is_affected(scenario):
     plain = rollout(scenario, policy)
     _, transform = perturbed(scenario, "sensor_noise", 0)
     assert rollout(scenario, policy, transform)["action"] != plain["action"]
+
+
+def test_own_returns_move_inside_of_their_own_range():
+    base = CircularSupplyChainGenerator(6, SMALL).generate()
+    own = replace(base, parameters=SMALL.model_copy(update={"generator": "own"}))
+    worse, transform = perturbed(own, "shifted_conditions", 0)
+    assert transform is None
+    assert worse.graph is own.graph
+    before, after = own.returns, worse.returns
+    for name in ("mechanical_wear", "corrosion", "cosmetic_damage", "battery_cycles"):
+        old, new = getattr(before, name), getattr(after, name)
+        assert (new >= old).all()
+        assert new.mean() > old.mean() + 0.2 * old.std()
+        assert new.max() <= old.max()
+    assert (after.electronic_health <= before.electronic_health).all()
+    assert after.electronic_health.min() >= before.electronic_health.min()
+    assert (after.current_value_eur < before.current_value_eur).mean() > 0.9
+    for name in ("age_years", "steel_kg", "return_day", "harvest_draw"):
+        assert np.array_equal(getattr(after, name), getattr(before, name))
+    # A shift by s normal scores takes the median to the quantile ndtr(s).
+    share = special.ndtr(factors().perturbation.condition_shift_sd.value)
+    middle = np.argsort(before.mechanical_wear)[len(before) // 2]
+    expected = np.quantile(before.mechanical_wear, share)
+    assert after.mechanical_wear[middle] == pytest.approx(expected, abs=0.03)
+
+
+def test_a_single_own_return_stays_as_it_is():
+    base = CircularSupplyChainGenerator(6, SMALL.model_copy(update={"n_products": 1})).generate()
+    parameters = base.parameters.model_copy(update={"generator": "own"})
+    worse, _ = perturbed(replace(base, parameters=parameters), "shifted_conditions", 0)
+    assert np.array_equal(worse.returns.mechanical_wear, base.returns.mechanical_wear)
+
+
+def test_own_graph_stays_under_a_shift():
+    base = CircularSupplyChainGenerator(6, SMALL).generate()
+    own = replace(base, parameters=SMALL.model_copy(update={"own_graph": True}))
+    worse, _ = perturbed(own, "shifted_conditions", 0)
+    assert worse.graph is own.graph
+    assert (worse.returns.mechanical_wear > own.returns.mechanical_wear).all()

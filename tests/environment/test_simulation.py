@@ -278,9 +278,11 @@ def test_half_a_day_by_product_then_the_rest_as_a_batch():
     assert mixed.rows().equals(whole.rows())
 
 
-def test_relabelling_products_changes_nothing():
-    scenario = CircularSupplyChainGenerator(3, SMALL).generate()
-    labels = np.random.default_rng(0).permutation(1_000)[: SMALL.n_products]
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000), label_seed=st.integers(0, 10_000))
+def test_relabelling_products_changes_nothing(seed, label_seed):
+    scenario = CircularSupplyChainGenerator(seed, SMALL).generate()
+    labels = np.random.default_rng(label_seed).permutation(1_000)[: SMALL.n_products]
     other = replace(scenario, returns=replace(scenario.returns, product=labels))
     decide = BASELINES["greedy_capacity"](SMALL, 0)
     mine, theirs = rollout(scenario, decide), rollout(other, decide)
@@ -300,3 +302,23 @@ def test_perturbation_changes_the_states_only(make_scenario):
     seen = Simulation(scenario, lambda states, day: states * 3.0 + day).observe()
     assert np.array_equal(seen.states, np.clip(plain.states * 3.0, -1, 1))
     assert np.array_equal(seen.masks, plain.masks)
+
+
+@pytest.mark.parametrize("kind", ["article", "weee"])
+@pytest.mark.parametrize("n_nodes", [8, 5_000])
+def test_the_smallest_and_the_largest_chain_can_be_decided(n_nodes, kind):
+    parameters = ScenarioParameters(generator=kind, n_nodes=n_nodes, n_products=40, horizon_days=20)
+    scenario = CircularSupplyChainGenerator(2, parameters).generate()
+    rows = rollout(scenario, BASELINES["greedy_capacity"](parameters, 0))
+    assert rows.num_rows == 40
+    assert len(set(rows["realised"].to_pylist())) >= 3
+
+
+def test_waste_per_product_is_that_of_the_rows():
+    simulation = Simulation(CircularSupplyChainGenerator(3, SMALL).generate())
+    decide = _random(5)
+    assert simulation.waste_kg_per_product == 0.0
+    while not simulation.done:
+        simulation.execute(decide(simulation.observe()))
+        wasted = simulation.rows()["mass_wasted_kg"].to_numpy()
+        assert simulation.waste_kg_per_product == pytest.approx(wasted.mean())

@@ -26,9 +26,10 @@ def _scenarios():
     return [*made, regime_shift(made[1], 20, 0)]
 
 
-def test_equal_step_for_step():
+@pytest.mark.parametrize("threads", [1, 4])
+def test_equal_step_for_step(threads):
     scenarios = _scenarios()
-    vector = VectorSimulation(scenarios)
+    vector = VectorSimulation(scenarios, threads)
     singles = [Simulation(scenario) for scenario in scenarios]
     rng = np.random.default_rng(0)
     for _ in range(2):
@@ -91,3 +92,5 @@ def test_different_horizons_are_refused():
         VectorSimulation(scenarios)
     with pytest.raises(InputError, match="0 scenarios"):
         VectorSimulation([])
+    with pytest.raises(InputError, match="threads is 0"):
+        VectorSimulation(scenarios[:1], threads=0)

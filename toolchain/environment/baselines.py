@@ -12,7 +12,7 @@ from toolchain.environment.features import decode_capacity, decode_gains
 from toolchain.environment.optimum import hindsight_optimum
 from toolchain.environment.shift import regime_shift
 from toolchain.environment.simulation import DayBatch, Policy
-from toolchain.scenario import CircularSupplyChainGenerator, ScenarioParameters
+from toolchain.scenario import Basis, scenario_like
 
 TRAINING_SCENARIOS = 3
 """Scenarios that bid prices are estimated from."""
@@ -20,12 +20,12 @@ TRAINING_SCENARIOS = 3
 _TRAINING_STREAM = 0xB1D
 
 
-def always_dispose(parameters: ScenarioParameters, seed: int = 0) -> Policy:
+def always_dispose(basis: Basis, seed: int = 0) -> Policy:
     """The floor: everything leaves every loop."""
     return lambda batch: np.full(len(batch.products), Disposition.DISPOSE, dtype=np.int64)
 
 
-def random(parameters: ScenarioParameters, seed: int = 0) -> Policy:
+def random(basis: Basis, seed: int = 0) -> Policy:
     """Any allowed disposition with equal odds; drawn from the seed and the day."""
 
     def decide(batch: DayBatch) -> np.ndarray:
@@ -35,7 +35,7 @@ def random(parameters: ScenarioParameters, seed: int = 0) -> Policy:
     return decide
 
 
-def all_recycle(parameters: ScenarioParameters, seed: int = 0) -> Policy:
+def all_recycle(basis: Basis, seed: int = 0) -> Policy:
     """Recycle whatever a recycler has a slot for; dispose of the rest."""
 
     def decide(batch: DayBatch) -> np.ndarray:
@@ -45,7 +45,7 @@ def all_recycle(parameters: ScenarioParameters, seed: int = 0) -> Policy:
     return decide
 
 
-def unit_margin(parameters: ScenarioParameters, seed: int = 0) -> Policy:
+def unit_margin(basis: Basis, seed: int = 0) -> Policy:
     """Send each product where its unit margin is highest, ignoring capacity.
 
     What finds no slot there is disposed of, as it is whenever a facility is full.
@@ -59,7 +59,7 @@ def unit_margin(parameters: ScenarioParameters, seed: int = 0) -> Policy:
     return decide
 
 
-def greedy_capacity(parameters: ScenarioParameters, seed: int = 0) -> Policy:
+def greedy_capacity(basis: Basis, seed: int = 0) -> Policy:
     """Take the best free slot for each product, whatever it may be worth to a later one."""
 
     def decide(batch: DayBatch) -> np.ndarray:
@@ -68,28 +68,28 @@ def greedy_capacity(parameters: ScenarioParameters, seed: int = 0) -> Policy:
     return decide
 
 
-def bid_price(parameters: ScenarioParameters, seed: int = 0) -> Policy:
+def bid_price(basis: Basis, seed: int = 0) -> Policy:
     """Take a slot only when it pays its bid price, which rises as the free capacity shrinks.
 
     The prices are mean duals of the slots in linear programs over the *expected* values of training
-    scenarios, drawn from ``parameters`` and ``seed`` alone. At a free share s the price is
+    scenarios, drawn from ``basis`` and ``seed`` alone. At a free share s the price is
     ``2 dual (1 - s)``, so that it is the mean dual at half load.
 
     Raises:
-        ScenarioError: ``parameters`` allow no scenario.
+        ScenarioError: the basis allows no scenario.
     """
-    return bid_price_from(mean_duals_eur(parameters, seed))
+    return bid_price_from(mean_duals_eur(basis, seed))
 
 
-def bid_price_after_shift(parameters: ScenarioParameters, shift_seed: int, seed: int = 0) -> Policy:
+def bid_price_after_shift(basis: Basis, shift_seed: int, seed: int = 0) -> Policy:
     """Bid prices that are estimated in the new regime of :func:`regime_shift` with ``shift_seed``.
 
     The reference for adaptability_rate: it knows the new regime's distribution, not the future.
 
     Raises:
-        ScenarioError: ``parameters`` allow no scenario.
+        ScenarioError: the basis allows no scenario.
     """
-    return bid_price_from(mean_duals_eur(parameters, seed, shift_seed))
+    return bid_price_from(mean_duals_eur(basis, seed, shift_seed))
 
 
 def bid_price_from(duals: np.ndarray) -> Policy:
@@ -102,24 +102,22 @@ def bid_price_from(duals: np.ndarray) -> Policy:
 
 
 @lru_cache(maxsize=32)
-def mean_duals_eur(
-    parameters: ScenarioParameters, seed: int, shift_seed: int | None = None
-) -> np.ndarray:
+def mean_duals_eur(basis: Basis, seed: int, shift_seed: int | None = None) -> np.ndarray:
     """Mean worth of one more slot of each limited disposition, (4,), from training scenarios.
 
     Args:
-        parameters: of the training scenarios.
+        basis: what the training scenarios are drawn like.
         seed: of the training scenarios.
         shift_seed: put them all under this new regime from day 0; None for the usual one.
 
     Raises:
-        ScenarioError: ``parameters`` allow no scenario.
+        ScenarioError: the basis allows no scenario.
     """
     total = np.zeros(N_DISPOSITIONS - 1)
     weight = np.zeros(N_DISPOSITIONS - 1)
     for child in np.random.SeedSequence([_TRAINING_STREAM, seed]).spawn(TRAINING_SCENARIOS):
         training_seed = int(child.generate_state(1, np.uint64)[0])
-        scenario = CircularSupplyChainGenerator(training_seed, parameters).generate()
+        scenario = scenario_like(basis, training_seed)
         if shift_seed is not None:
             scenario = regime_shift(scenario, 0, shift_seed)
         optimum = hindsight_optimum(scenario, expected=True)
@@ -136,7 +134,7 @@ def _best(batch: DayBatch, price_eur: np.ndarray) -> np.ndarray:
     return np.where(batch.masks, worth, -np.inf).argmax(axis=1)
 
 
-BASELINES: dict[str, Callable[[ScenarioParameters, int], Policy]] = {
+BASELINES: dict[str, Callable[[Basis, int], Policy]] = {
     "always_dispose": always_dispose,
     "random": random,
     "all_recycle": all_recycle,
@@ -144,4 +142,4 @@ BASELINES: dict[str, Callable[[ScenarioParameters, int], Policy]] = {
     "greedy_capacity": greedy_capacity,
     "bid_price": bid_price,
 }
-"""Factories by name: ``BASELINES[name](parameters, seed)`` is a policy."""
+"""Factories by name: ``BASELINES[name](basis, seed)`` is a policy."""

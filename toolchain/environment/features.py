@@ -60,13 +60,19 @@ _CORROSION = 0.6
 _CYCLES = 2_500.0
 _MASS_KG = (10.0, 50.0, 5.0, 25.0, 0.5)
 _MASS_KNEE = 50.0
-_GAIN_FLOOR_EUR = np.array([-10.0, -10.0, -10.0, -5.0])
-_GAIN_TOP_EUR = np.array([1_500.0, 1_500.0, 1_500.0, 100.0])
-_GAIN_KNEE_EUR = np.array([10.0, 10.0, 10.0, 2.5])
+GAIN_FLOOR_EUR = np.array([-10.0, -10.0, -10.0, -5.0])
+GAIN_TOP_EUR = np.array([1_500.0, 1_500.0, 1_500.0, 100.0])
+GAIN_KNEE_EUR = np.array([10.0, 10.0, 10.0, 2.5])
+"""Ends and knee of the logarithmic scales of the four gains."""
+
 _DISTANCE_KM = 100.0
 _YEAR_DAYS = 365.0
 
-_GAIN_SPAN = np.log1p((_GAIN_TOP_EUR - _GAIN_FLOOR_EUR) / _GAIN_KNEE_EUR)
+GAIN_SPAN = np.log1p((GAIN_TOP_EUR - GAIN_FLOOR_EUR) / GAIN_KNEE_EUR)
+"""Length of each scale."""
+
+GAIN_SCALE = np.stack([GAIN_FLOOR_EUR, GAIN_TOP_EUR, GAIN_KNEE_EUR, GAIN_SPAN])
+"""Rows floor, top and knee in EUR, and span, of :func:`encode_gains`; one column a gain, (4, 4)."""
 
 
 def day_features(returns: Returns, net: Network, node: NodeDays) -> np.ndarray:
@@ -112,13 +118,18 @@ def encode_capacity(free_share: np.ndarray) -> np.ndarray:
 
 
 def encode_gains(gains_eur: np.ndarray) -> np.ndarray:
-    """Map EUR (k, 4) to [-1, 1]: ``2 log1p((v - floor) / knee) / span - 1``; -inf becomes -1.
+    """Map EUR (k, 4) to [-1, 1]: ``2 log((v - floor) / knee + 1) / span - 1``; -inf becomes -1.
 
     The logarithm keeps a step of the INT8 input near 1 EUR where a decision turns on it, and the
     top out of reach. Recycling, whose gains are an order smaller, has a scale of its own.
     """
-    above = np.clip(gains_eur, _GAIN_FLOOR_EUR, _GAIN_TOP_EUR) - _GAIN_FLOOR_EUR
-    return _span(np.log1p(above / _GAIN_KNEE_EUR) / _GAIN_SPAN)
+    share = np.clip(gains_eur, GAIN_FLOOR_EUR, GAIN_TOP_EUR)
+    share -= GAIN_FLOOR_EUR
+    share /= GAIN_KNEE_EUR
+    share += 1.0
+    np.log(share, out=share)
+    share /= GAIN_SPAN
+    return _span(share)
 
 
 def decode_gains(states: np.ndarray) -> np.ndarray:
@@ -127,7 +138,7 @@ def decode_gains(states: np.ndarray) -> np.ndarray:
     A gain at the lower end of its scale (-10 EUR, recycling -5 EUR) may stand for no slot at all.
     """
     share = (states[:, GAIN_FEATURES].astype(np.float64) + 1.0) / 2.0
-    gains: np.ndarray = np.expm1(share * _GAIN_SPAN) * _GAIN_KNEE_EUR + _GAIN_FLOOR_EUR
+    gains: np.ndarray = np.expm1(share * GAIN_SPAN) * GAIN_KNEE_EUR + GAIN_FLOOR_EUR
     return gains
 
 

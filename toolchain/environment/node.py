@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolchain.scenario import NodeParameters
+from toolchain.scenario import NodeParameters, factors
 
-_TOKEN_DAYS = 7
 _TOLERANCE = 1e-9
 
 
@@ -39,7 +38,7 @@ def node_days(parameters: NodeParameters, arrivals: np.ndarray) -> NodeDays:
         arrivals: int (days,), returns on each day.
     """
     days = len(arrivals)
-    kept = max(1.0, _TOKEN_DAYS * parameters.message_budget_per_day)
+    kept = max(1.0, factors().node.message_days_kept.value * parameters.message_budget_per_day)
     season = 1.0 - parameters.harvest_season * np.cos(2 * np.pi * np.arange(days) / 365.0)
     charge, messages = parameters.battery_j, kept
     alive = np.ones(days, dtype=bool)

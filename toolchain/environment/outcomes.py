@@ -64,8 +64,8 @@ def outcomes(scenario: Scenario) -> Outcomes:
     Prices are those of the day of arrival. Remanufacturing succeeds with the odds
     ``logit p = b0 - b1 wear - b2 corrosion``; a failure costs its effort and is recycled.
     Harvesting yields Binomial(components, q) working components,
-    ``q = survival (electronic_health + 1 - wear) / 2 (1 - corrosion)``. The embodied energy is that
-    of the primary material (production phase only). Every constant is in ``factors.toml``.
+    ``q = survival (w electronic_health + (1 - w) (1 - wear)) (1 - corrosion)``. The embodied energy
+    is that of the primary material (production phase only). Every constant is in ``factors.toml``.
     """
     f = factors()
     r = scenario.returns
@@ -179,8 +179,10 @@ def success_odds(wear: np.ndarray, corrosion: np.ndarray) -> np.ndarray:
 
 def component_odds(electronics: np.ndarray, wear: np.ndarray, corrosion: np.ndarray) -> np.ndarray:
     """Probability that a component still works and survives disassembly, (n,)."""
-    survival = factors().harvest.survival_share.value
-    odds: np.ndarray = survival * 0.5 * (electronics + 1.0 - wear) * (1.0 - corrosion)
+    f = factors().harvest
+    weight = f.electronics_weight.value
+    works = weight * electronics + (1.0 - weight) * (1.0 - wear)
+    odds: np.ndarray = f.survival_share.value * works * (1.0 - corrosion)
     return odds
 
 

@@ -7,11 +7,18 @@ from dataclasses import replace
 from enum import StrEnum
 
 import numpy as np
+from scipy import special, stats
 
 from toolchain.environment.features import N_FEATURES, SENSOR_FEATURES
 from toolchain.environment.simulation import ObservationTransform
 from toolchain.errors import InputError, ScenarioError
-from toolchain.scenario import CircularSupplyChainGenerator, Scenario
+from toolchain.scenario import (
+    CircularSupplyChainGenerator,
+    Returns,
+    Scenario,
+    current_value_eur,
+    factors,
+)
 
 
 class Perturbation(StrEnum):
@@ -31,23 +38,8 @@ class Perturbation(StrEnum):
     """The products are worse than those that the policy was made for."""
 
 
-NOISE_SD = 0.10
-"""Standard deviation of the noise, in units of a feature's half range."""
-
-MISSING_SHARE = 0.15
-"""Odds that one sensed value is lost."""
-
-DRIFT = 0.30
-"""Largest drift of gain and offset at the end of the horizon."""
-
-CORRUPT_GAIN = (0.6, 1.4)
-"""Range of a corrupted gain."""
-
-CORRUPT_OFFSET = 0.25
-"""Largest corrupted offset."""
-
-CONDITION_SHIFT_SD = 0.75
-"""Shift of the condition, in standard deviations."""
+_WORSE_ABOVE = ("mechanical_wear", "corrosion", "cosmetic_damage", "battery_cycles")
+_WORSE_BELOW = ("electronic_health",)
 
 
 def perturbed(
@@ -56,8 +48,10 @@ def perturbed(
     """Apply one perturbation.
 
     The first five change what is observed and leave the scenario as it is; ``shifted_conditions``
-    draws the scenario again, with the same seed, graph and prices and a worse condition. A
-    transform draws from the seed and the day only, so that a replay may resume on any day.
+    draws the returns again, with the same seed and a worse condition. Returns of one's own cannot
+    be drawn again: each condition moves to a worse quantile of its own column, by as many normal
+    scores, so that it stays inside of the range that the table has. A transform draws from the seed
+    and the day only, so that a replay may resume on any day.
 
     Args:
         scenario: what is decided.
@@ -69,7 +63,7 @@ def perturbed(
 
     Raises:
         InputError: an unknown name.
-        ScenarioError: the scenario was not generated, so it cannot be drawn again.
+        ScenarioError: the returns are neither those of the scenario's seed nor one's own.
     """
     if name not in list(Perturbation):
         raise InputError(
@@ -88,16 +82,52 @@ def perturbed(
 
 
 def _shifted(scenario: Scenario) -> Scenario:
-    own = CircularSupplyChainGenerator(scenario.seed, scenario.parameters).generate()
-    if not np.array_equal(own.returns.mechanical_wear, scenario.returns.mechanical_wear):
+    shift_sd = factors().perturbation.condition_shift_sd.value
+    given = scenario.parameters
+    if given.generator == "own":
+        return replace(scenario, returns=_worse(scenario.returns, shift_sd))
+    own = CircularSupplyChainGenerator(scenario.seed, given).returns_on(scenario.graph)
+    if not np.array_equal(own.mechanical_wear, scenario.returns.mechanical_wear):
         raise ScenarioError(
             f"the returns are not those of seed {scenario.seed}: they cannot be drawn again worse",
-            hint=f"leave {Perturbation.SHIFTED_CONDITIONS} out for returns of your own",
+            hint='say generator="own" for returns of your own',
         )
-    worse = scenario.parameters.condition_shift_sd + CONDITION_SHIFT_SD
-    parameters = scenario.parameters.model_copy(update={"condition_shift_sd": worse})
-    drawn = CircularSupplyChainGenerator(scenario.seed, parameters).generate()
-    return replace(drawn, regimes=scenario.regimes, outages=scenario.outages)
+    worse = given.model_copy(update={"condition_shift_sd": given.condition_shift_sd + shift_sd})
+    drawn = CircularSupplyChainGenerator(scenario.seed, worse).returns_on(scenario.graph)
+    return replace(scenario, parameters=worse, returns=drawn)
+
+
+def _worse(returns: Returns, shift_sd: float) -> Returns:
+    """Every condition at a worse quantile of its own column; the price falls with it."""
+    before = {name: getattr(returns, name) for name in (*_WORSE_ABOVE, *_WORSE_BELOW)}
+    after = {name: _moved(before[name], shift_sd) for name in _WORSE_ABOVE}
+    after |= {name: -_moved(-before[name], shift_sd) for name in _WORSE_BELOW}
+    after["battery_cycles"] = np.floor(after["battery_cycles"])
+
+    def value_eur(condition: dict[str, np.ndarray]) -> np.ndarray:
+        return current_value_eur(
+            np.ones(len(returns)),
+            returns.family,
+            returns.age_years,
+            condition["mechanical_wear"],
+            condition["corrosion"],
+            condition["electronic_health"],
+            condition["cosmetic_damage"],
+            condition["battery_cycles"],
+        )
+
+    old, new = value_eur(before), value_eur(after)
+    left = np.divide(new, old, out=np.zeros_like(new), where=old > 0)
+    return replace(returns, current_value_eur=returns.current_value_eur * left, **after)
+
+
+def _moved(values: np.ndarray, shift_sd: float) -> np.ndarray:
+    """Each value's quantile in its column, raised by ``shift_sd`` normal scores."""
+    n = len(values)
+    share = (stats.rankdata(values) - 0.5) / n
+    raised = special.ndtr(special.ndtri(share) + shift_sd)
+    moved: np.ndarray = np.maximum(values, np.quantile(values, raised, method="hazen"))
+    return moved
 
 
 def _affine(states: np.ndarray, gain: np.ndarray, offset: np.ndarray) -> np.ndarray:
@@ -107,9 +137,11 @@ def _affine(states: np.ndarray, gain: np.ndarray, offset: np.ndarray) -> np.ndar
 
 
 def _noise(seed: int, horizon_days: int) -> ObservationTransform:
+    sd = factors().perturbation.noise_sd.value
+
     def transform(states: np.ndarray, day: int) -> np.ndarray:
         noise = np.random.default_rng([seed, day]).standard_normal((len(states), SENSOR_FEATURES))
-        return _affine(states, np.ones(SENSOR_FEATURES), NOISE_SD * noise)
+        return _affine(states, np.ones(SENSOR_FEATURES), sd * noise)
 
     return transform
 
@@ -128,8 +160,10 @@ def _stuck(seed: int, horizon_days: int) -> ObservationTransform:
 
 
 def _missing(seed: int, horizon_days: int) -> ObservationTransform:
+    share = factors().perturbation.missing_share.value
+
     def transform(states: np.ndarray, day: int) -> np.ndarray:
-        lost = np.random.default_rng([seed, day]).random((len(states), N_FEATURES)) < MISSING_SHARE
+        lost = np.random.default_rng([seed, day]).random((len(states), N_FEATURES)) < share
         lost[:, SENSOR_FEATURES:] = False
         return np.where(lost, 0.0, states)
 
@@ -138,8 +172,9 @@ def _missing(seed: int, horizon_days: int) -> ObservationTransform:
 
 def _drift(seed: int, horizon_days: int) -> ObservationTransform:
     rng = np.random.default_rng(seed)
-    gain = rng.uniform(-DRIFT, DRIFT, SENSOR_FEATURES)
-    offset = rng.uniform(-DRIFT, DRIFT, SENSOR_FEATURES)
+    most = factors().perturbation.drift.value
+    gain = rng.uniform(-most, most, SENSOR_FEATURES)
+    offset = rng.uniform(-most, most, SENSOR_FEATURES)
 
     def transform(states: np.ndarray, day: int) -> np.ndarray:
         share = day / horizon_days
@@ -150,6 +185,7 @@ def _drift(seed: int, horizon_days: int) -> ObservationTransform:
 
 def _corrupted(seed: int, horizon_days: int) -> ObservationTransform:
     rng = np.random.default_rng(seed)
-    gain = rng.uniform(*CORRUPT_GAIN, SENSOR_FEATURES)
-    offset = rng.uniform(-CORRUPT_OFFSET, CORRUPT_OFFSET, SENSOR_FEATURES)
+    gains, offsets = factors().perturbation.corrupt_gain, factors().perturbation.corrupt_offset
+    gain = rng.uniform(gains.low, gains.high, SENSOR_FEATURES)
+    offset = rng.uniform(offsets.low, offsets.high, SENSOR_FEATURES)
     return lambda states, day: _affine(states, gain, offset)

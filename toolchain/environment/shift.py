@@ -9,7 +9,15 @@ from enum import StrEnum
 import numpy as np
 
 from toolchain.errors import InputError, ScenarioError
-from toolchain.scenario import FAMILIES, Outage, Regime, Scenario, draw_products, nodes_of_type
+from toolchain.scenario import (
+    FAMILIES,
+    Outage,
+    Regime,
+    Scenario,
+    draw_products,
+    factors,
+    nodes_of_type,
+)
 
 
 class Shift(StrEnum):
@@ -25,24 +33,18 @@ class Shift(StrEnum):
     """A share of the returns is of a family that was never seen before."""
 
 
-OUTAGE_DAYS = (40, 80)
-"""Range of the days that a facility stands still."""
-
-NEW_FAMILY_SHARE = (0.3, 0.5)
-"""Range of the share of the new family."""
-
 NEW_FAMILY = "e_bike"
 """The family that is new."""
 
-_PRICE_FACTORS = {"resale": (0.3, 0.5), "component": (0.6, 0.9), "scrap": (2.0, 3.0)}
-_DEMAND_FACTORS = {"reuse_slots": (0.3, 0.5)}
+_PRICES = ("resale", "component", "scrap")
+_DEMAND = ("reuse_slots",)
 
 
 def regime_shift(scenario: Scenario, day: int, seed: int) -> Scenario:
     """The shift of adaptability_rate: a price shock and a collapse of demand on the same day.
 
-    The sizes are drawn from the seed alone, so that day 0 gives the new regime from the start.
-    Returns and latent outcomes stay as they are.
+    The sizes are drawn from the seed alone, out of the ranges in ``factors.toml``, so that day 0
+    gives the new regime from the start. Returns and latent outcomes stay as they are.
 
     Args:
         scenario: what is decided.
@@ -89,15 +91,16 @@ def shifted(scenario: Scenario, name: str, day: int, seed: int) -> Scenario:
 
 
 def _price_shock(scenario: Scenario, day: int, rng: np.random.Generator) -> Scenario:
-    return _scaled_from(scenario, day, _drawn(rng, _PRICE_FACTORS))
+    return _scaled_from(scenario, day, _drawn(rng, _PRICES))
 
 
 def _demand_collapse(scenario: Scenario, day: int, rng: np.random.Generator) -> Scenario:
-    return _scaled_from(scenario, day, _drawn(rng, _DEMAND_FACTORS))
+    return _scaled_from(scenario, day, _drawn(rng, _DEMAND))
 
 
 def _facility_outage(scenario: Scenario, day: int, rng: np.random.Generator) -> Scenario:
-    until = day + int(rng.integers(*OUTAGE_DAYS, endpoint=True))
+    days = factors().shift.outage_days
+    until = day + int(rng.integers(int(days.low), int(days.high), endpoint=True))
     graph = scenario.graph
     largest = [
         max(nodes_of_type(graph, kind), key=lambda node: graph.nodes[node]["slots_per_day"])
@@ -109,7 +112,8 @@ def _facility_outage(scenario: Scenario, day: int, rng: np.random.Generator) -> 
 
 def _new_family(scenario: Scenario, day: int, rng: np.random.Generator) -> Scenario:
     returns = scenario.returns
-    share = rng.uniform(*NEW_FAMILY_SHARE)
+    sizes = factors().shift.new_family_share
+    share = rng.uniform(sizes.low, sizes.high)
     replaced = (rng.random(len(returns)) < share) & (returns.return_day >= day)
     code = FAMILIES.index(NEW_FAMILY)
     n = len(returns)
@@ -121,8 +125,9 @@ def _new_family(scenario: Scenario, day: int, rng: np.random.Generator) -> Scena
     return replace(scenario, returns=replace(returns, **columns))
 
 
-def _drawn(rng: np.random.Generator, factors: dict[str, tuple[float, float]]) -> dict[str, float]:
-    return {name: float(rng.uniform(low, high)) for name, (low, high) in factors.items()}
+def _drawn(rng: np.random.Generator, names: tuple[str, ...]) -> dict[str, float]:
+    sizes = [getattr(factors().shift, name) for name in names]
+    return {n: float(rng.uniform(s.low, s.high)) for n, s in zip(names, sizes, strict=True)}
 
 
 def _scaled_from(scenario: Scenario, day: int, factors: dict[str, float]) -> Scenario:

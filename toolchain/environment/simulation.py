@@ -201,6 +201,16 @@ class Simulation:
         return float(expected[self._limited :].max())
 
     @property
+    def waste_kg_per_product(self) -> float:
+        """kg that left every loop per product decided so far; 0 before the first."""
+        upto = slice(0, self._decided)
+        if self._decided == 0:
+            return 0.0
+        kind = self.network.disposition[self._facility[upto]]
+        kept = self.outcomes.reentered_kg[np.arange(self._decided), kind]
+        return float((self._mass_kg[upto] - kept).mean())
+
+    @property
     def free_slots(self) -> np.ndarray:
         """int64 (F, days), the slots that are left at each facility; a copy."""
         return self._free.copy()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from toolchain.environment import features
 from toolchain.environment.disposition import N_DISPOSITIONS, Disposition
-from toolchain.environment.network import Network, decay, network, placed_eur, waited_eur
+from toolchain.environment.network import Network, decay, network, slot_values_eur
 from toolchain.environment.node import node_days
 from toolchain.environment.outcomes import Gains, Outcomes, outcomes
 from toolchain.environment.rows import rows_table
@@ -19,6 +23,7 @@ from toolchain.errors import InputError
 from toolchain.scenario import Scenario
 
 _LIMITED = N_DISPOSITIONS - 1
+_NEVER = np.array([[2**30, 0]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,28 +47,40 @@ class VectorBatch:
 class VectorSimulation:
     """B scenarios, each decided product by product, with the semantics of :class:`Simulation`.
 
-    States, masks, values and rows equal the simulation's bit for bit (a test compares them). It
-    keeps about 8 bytes for each scenario, product and facility.
+    States, masks, values and rows equal the simulation's bit for bit (a test compares them). The
+    inner loops are compiled by numba at their first use, and kept on disk. It holds about 500 bytes
+    for each product.
 
     Args:
         scenarios: at least one, of the same horizon and longest wait; sizes may differ.
+        threads: that share the scenarios; the results are the same for any number. They pay from
+            a few hundred scenarios on.
 
     Raises:
-        InputError: no scenario, or different horizons or waits.
+        InputError: no scenario, different horizons or waits, or fewer than one thread.
+        MissingDependencyError: numba is not installed.
         ScenarioError: a loop of a scenario's graph is open.
     """
 
-    def __init__(self, scenarios: Sequence[Scenario]) -> None:
+    def __init__(self, scenarios: Sequence[Scenario], threads: int = 1) -> None:
+        from toolchain.environment import kernels
+
         spans = {(s.parameters.horizon_days, s.parameters.max_wait_days) for s in scenarios}
         if len(spans) != 1:
             raise InputError(
                 f"{len(scenarios)} scenarios of (horizon_days, max_wait_days) {sorted(spans)}",
                 hint="give at least one, all with the same horizon and longest wait",
             )
+        if threads < 1:
+            raise InputError(f"threads is {threads}, must be at least 1", hint="leave it out")
+        self._kernels: Any = kernels
+        bounds = np.linspace(0, len(scenarios), min(threads, len(scenarios)) + 1).astype(np.int64)
+        self._shares = [(int(low), int(high)) for low, high in pairwise(bounds)]
+        self._pool = ThreadPoolExecutor(len(self._shares) - 1) if len(self._shares) > 1 else None
         self.scenarios = tuple(scenarios)
         (horizon, self._max_wait) = spans.pop()
-        self._envs = np.arange(len(scenarios))
-        self._decay = decay(self._max_wait)
+        # What waits longer than the longest wait is worth nothing, at a place of its own.
+        self._decay = np.append(decay(self._max_wait), 0.0)
         self._outcomes: list[Outcomes] = [outcomes(s) for s in scenarios]
         self._networks: list[Network] = [network(s) for s in scenarios]
         self._lay_out_facilities(horizon + self._max_wait)
@@ -78,35 +95,27 @@ class VectorSimulation:
 
     def reset(self) -> None:
         """Start again with the same scenarios."""
-        self._free = self._slots.copy()
-        self._facility = self._nearest_disposal.copy()
-        self._wait_days = np.zeros_like(self._facility)
-        self._action = np.full_like(self._facility, UNDECIDED)
-        self._next = self._next_alive[:, 0].copy()
-        shape = (len(self._envs), self._kind.shape[0])
-        self._wait = np.zeros(shape, dtype=np.int64)
-        self._seen_wait = np.zeros(shape, dtype=np.int64)
-        self._free_share = np.zeros((len(self._envs), _LIMITED))
-        self._batch: VectorBatch | None = None
-        self._start_days(self._envs[~self.done])
+        envs, facilities = self._onward_km.shape
+        self._place = self._first_place.copy()
+        self._left = self._slots[self._place, self._kernels.LEFT]
+        self._next_free = self._slots[self._place, self._kernels.AT]
+        self._free_of_kind = self._slots_of_kind.copy()
+        self._taken = self._untaken.copy()
+        self._next = self._first_alive.copy()
+        # Disposal never waits, so its columns stay as they are here.
+        self._seen_wait = np.zeros((envs, facilities), dtype=np.int8)
+        # An empty window before day 0.
+        self._window_start = np.full(envs, -self._max_wait - 1)
+        self._window_free = np.zeros((envs, _LIMITED), dtype=np.int64)
+        self._window_slots = np.zeros((envs, _LIMITED), dtype=np.int64)
+        self._capacity = np.zeros((envs, _LIMITED), dtype=np.float32)
+        self._floor_eur = np.zeros(envs)
+        self._kernels.start_days(np.flatnonzero(~self.done), *self._day_state())
+        self._batch = self._new_batch()
+        self._kernels.look(0, envs, *self._look_state(self._batch))
 
     def observe(self) -> VectorBatch:
         """The next product of each scenario."""
-        if self._batch is None:
-            active = ~self.done
-            index = np.minimum(self._next, self._count - 1)
-            expected = self._slot_eur(self._envs, index, self._seen_wait)
-            best = np.maximum.reduceat(expected, self._first[:-1], axis=1)
-            masks = np.isfinite(best)
-            masks[:, Disposition.DISPOSE] = True
-            masks[~active, : Disposition.DISPOSE] = False
-            states = self._features[self._envs, index]
-            gains = best[:, : Disposition.DISPOSE] - best[:, [Disposition.DISPOSE]]
-            states[:, features.GAIN_FEATURES] = features.encode_gains(gains)
-            states[:, features.CAPACITY_FEATURES] = features.encode_capacity(self._free_share)
-            states[~active] = 0.0
-            products = np.where(active, self._product[self._envs, index], 0)
-            self._batch = VectorBatch(active, products, states, masks)
         return self._batch
 
     def execute(self, actions: np.ndarray) -> np.ndarray:
@@ -124,192 +133,180 @@ class VectorSimulation:
         """
         batch = self.observe()
         actions = self._checked(np.asarray(actions), batch)
-        envs = np.flatnonzero(batch.active)
-        index = self._next[envs]
-        expected = self._slot_eur(envs, index, self._wait[envs])
-        expected[self._kind[None, :] != actions[envs, None]] = -np.inf
-        chosen = expected.argmax(axis=1)
-        full = np.isneginf(expected[np.arange(len(envs)), chosen])
-        chosen = np.where(full, self._nearest_disposal[envs, index], chosen)
-        wait = self._wait[envs, chosen]
-        self._action[envs, index] = actions[envs]
-        self._facility[envs, index] = chosen
-        self._wait_days[envs, index] = wait
-        values = np.zeros(len(self._envs))
-        values[envs] = self._realised_eur(envs, index, chosen, wait)
-        limited = chosen < self._first[_LIMITED]
-        self._take_slots(envs[limited], chosen[limited], wait[limited])
-        self._go_on(envs)
+        values = np.empty(len(self.scenarios))
+        following = self._new_batch()
+        executed = (actions, self._realised, self._taken, values, self._count)
+        executed += (self._distance_km, self._onward_km, self._expected, self._decay)
+        dispatched, seen = (*executed, *self._day_state()), self._look_state(following)
+
+        def go_on(share: tuple[int, int]) -> None:
+            self._kernels.dispatch(*share, *dispatched)
+            self._kernels.look(*share, *seen)
+
+        mine, *others = self._shares
+        running = [self._pool.submit(go_on, share) for share in others] if self._pool else []
+        go_on(mine)
+        for future in running:
+            future.result()
+        self._batch = following
         return values
 
     def floor_eur(self) -> np.ndarray:
         """What disposing of each next product would be worth, float64 (B,); 0 where finished."""
-        index = np.minimum(self._next, self._count - 1)
-        disposal = self._nearest_disposal[self._envs, index]
-        value = self._realised_eur(self._envs, index, disposal, np.zeros_like(disposal))
-        return np.where(self.done, 0.0, value)
+        return self._floor_eur.copy()
 
     def rows(self, env: int) -> pa.Table:
         """One row per decided product of one scenario, as :meth:`Simulation.rows`."""
         upto = int(self._next[env])
-        net = self._networks[env]
-        own = np.flatnonzero(self._real[env])
-        local = np.searchsorted(own, self._facility[env, :upto])
-        count = int(self._count[env])
-        padded = self._facility[env, :upto]
+        net, out = self._networks[env], self._outcomes[env]
+        scenario = self.scenarios[env]
+        action, facility, wait = self._taken[:upto, env].astype(np.int64).T
+        products = np.arange(upto)
         return rows_table(
-            self.scenarios[env],
-            self._outcomes[env],
+            scenario,
+            out,
             net,
-            action=self._action[env, :upto],
-            facility=local,
-            wait_days=self._wait_days[env, :upto],
-            value_eur=self._realised_eur(
-                np.full(upto, env), np.arange(upto), padded, self._wait_days[env, :upto]
+            action=action,
+            facility=facility,
+            wait_days=wait,
+            value_eur=slot_values_eur(
+                out.realised,
+                net,
+                scenario.returns.mass_kg,
+                products,
+                facility,
+                wait,
+                self._decay,
             ),
-            node_alive=self._alive[env, :count][:upto],
+            node_alive=self._alive[env][:upto],
+        )
+
+    def _new_batch(self) -> VectorBatch:
+        """A batch to be filled."""
+        envs = len(self.scenarios)
+        return VectorBatch(
+            active=np.empty(envs, dtype=np.bool_),
+            products=np.empty(envs, dtype=np.int64),
+            states=np.empty((envs, features.N_FEATURES), dtype=np.float32),
+            masks=np.empty((envs, N_DISPOSITIONS), dtype=np.bool_),
+        )
+
+    def _look_state(self, batch: VectorBatch) -> tuple[Any, ...]:
+        """What a kernel needs to fill a batch, in its order."""
+        return (
+            self._count,
+            self._distance_km,
+            self._onward_km,
+            self._expected,
+            self._decay,
+            self._features,
+            self._product,
+            features.CAPACITY_FEATURES.start,
+            features.GAIN_FEATURES.start,
+            features.GAIN_FLOOR_EUR,
+            features.GAIN_TOP_EUR,
+            features.GAIN_KNEE_EUR,
+            features.GAIN_SPAN,
+            self._floor_eur,
+            batch.active,
+            batch.products,
+            batch.masks,
+            batch.states,
+            self._next,
+            self._keys,
+            self._max_wait,
+            self._first,
+            self._seen_wait,
+            self._capacity,
+        )
+
+    def _day_state(self) -> tuple[Any, ...]:
+        """What a kernel needs to start a day, in its order."""
+        return (
+            self._next,
+            self._keys,
+            self._max_wait,
+            self._first,
+            self._slots,
+            self._place,
+            self._left,
+            self._next_free,
+            self._free_of_kind,
+            self._slots_of_kind,
+            self._window_free,
+            self._window_slots,
+            self._window_start,
+            self._seen_wait,
+            self._capacity,
         )
 
     def _lay_out_facilities(self, days: int) -> None:
-        """Pad the facilities of each disposition to the most that any scenario has."""
-        counts = np.array([np.diff(net.first) for net in self._networks])
-        most = counts.max(axis=0)
-        self._first = np.concatenate([[0], np.cumsum(most)])
-        self._kind = np.repeat(np.arange(N_DISPOSITIONS), most)
-        shape = (len(self._networks), len(self._kind))
-        collections = max(net.distance_km.shape[0] for net in self._networks)
-        self._real = np.zeros(shape, dtype=bool)
-        self._onward_km = np.zeros(shape)
-        self._distance_km = np.full((shape[0], collections, shape[1]), np.inf)
-        self._slots = np.zeros((shape[0], int(self._first[_LIMITED]), days), dtype=np.int32)
-        for env, net in enumerate(self._networks):
-            for kind in range(N_DISPOSITIONS):
-                low, high = net.first[kind], net.first[kind + 1]
-                place = slice(self._first[kind], self._first[kind] + high - low)
-                self._real[env, place] = True
-                self._onward_km[env, place] = net.onward_km[low:high]
-                self._distance_km[env, : len(net.distance_km), place] = net.distance_km[:, low:high]
-                if kind < _LIMITED:
-                    self._slots[env, place] = net.slots[low:high]
-        by_kind = np.add.reduceat(self._slots, self._first[:_LIMITED], axis=1)
-        self._slots_before = np.zeros((shape[0], _LIMITED, days + 1), dtype=np.int64)
-        np.cumsum(by_kind, axis=2, out=self._slots_before[:, :, 1:])
+        """One row of facilities a scenario, as its network orders them, padded at the end."""
+        nets = self._networks
+        envs = len(nets)
+        most = max(len(net.node) for net in nets)
+        collections = max(len(net.distance_km) for net in nets)
+        self._envs = np.arange(envs)
+        self._first = np.array([net.first for net in nets])
+        self._onward_km = np.zeros((envs, most))
+        self._distance_km = np.full((envs, collections, most), np.inf)
+        self._first_place = np.zeros((envs, most), dtype=np.int64)
+        lists: list[np.ndarray] = []
+        length = 0
+        self._slots_of_kind = np.zeros((days, envs, _LIMITED), dtype=np.int32)
+        for env, net in enumerate(nets):
+            self._onward_km[env, : len(net.node)] = net.onward_km
+            self._distance_km[env, : len(net.distance_km), : len(net.node)] = net.distance_km
+            own = net.slots[: net.first[_LIMITED]].T
+            for facility in range(own.shape[1]):
+                days_open = np.flatnonzero(own[:, facility])
+                entries = np.stack([days_open, own[days_open, facility]], axis=1)
+                lists += [entries, _NEVER]
+                self._first_place[env, facility] = length
+                length += len(entries) + 1
+            self._slots_of_kind[:, env] = np.add.reduceat(own, net.first[:_LIMITED], axis=1)
+        self._slots = np.concatenate(lists).astype(np.int32)
 
     def _lay_out_products(self, horizon: int) -> None:
+        k = self._kernels
         envs = len(self.scenarios)
         self._count = np.array([len(s.returns) for s in self.scenarios])
         most = int(self._count.max())
-
-        def padded(parts: list[np.ndarray], fill: float = 0) -> np.ndarray:
-            shape = (envs, most, *parts[0].shape[1:])
-            whole = np.full(shape, fill, dtype=parts[0].dtype)
-            for env, part in enumerate(parts):
-                whole[env, : len(part)] = part
-            return whole
-
-        def gains(chosen: list[Gains]) -> Gains:
-            names = Gains.__dataclass_fields__
-            return Gains(**{name: padded([getattr(g, name) for g in chosen]) for name in names})
-
-        self._expected = gains([o.expected for o in self._outcomes])
-        self._realised = gains([o.realised for o in self._outcomes])
-        self._product = padded([s.returns.product for s in self.scenarios])
-        self._day = padded([s.returns.return_day.astype(np.int64) for s in self.scenarios], -1)
-        self._mass_kg = padded([s.returns.mass_kg for s in self.scenarios])
-        self._collection = padded([net.collection for net in self._networks])
-        alive, states = [], []
-        for scenario, net in zip(self.scenarios, self._networks, strict=True):
-            day = scenario.returns.return_day
+        self._product = np.zeros((most, envs), dtype=np.int64)
+        self._keys = np.zeros((most, envs, k.N_KEYS), dtype=np.int32)
+        self._first_alive = np.zeros(envs, dtype=np.int64)
+        bits = 1 << np.arange(N_DISPOSITIONS)
+        self._features = np.zeros((most, envs, features.N_FEATURES), dtype=np.float32)
+        self._expected = np.zeros((most, envs, k.N_FIELDS))
+        self._realised = np.zeros((most, envs, k.N_FIELDS))
+        self._untaken = np.zeros((most, envs, k.N_TAKEN), dtype=np.int32)
+        self._untaken[..., k.ACTION] = UNDECIDED
+        self._alive: list[np.ndarray] = []
+        for env, (scenario, net, out) in enumerate(
+            zip(self.scenarios, self._networks, self._outcomes, strict=True)
+        ):
+            returns = scenario.returns
+            day = returns.return_day
+            n = len(returns)
             node = node_days(scenario.parameters.node, np.bincount(day, minlength=horizon))
-            alive.append(node.alive[day])
-            states.append(features.day_features(scenario.returns, net, node))
-        self._placed = self._place(self._expected, padded([o.feasible for o in self._outcomes]))
-        self._alive = padded(alive)
-        self._features = padded(states)
-        # From each product on, the first that the node decides; the count when there is none.
-        position = np.where(self._alive, np.arange(most)[None, :], self._count[:, None])
-        following = np.minimum.accumulate(position[:, ::-1], axis=1)[:, ::-1]
-        self._next_alive = np.concatenate([following, self._count[:, None]], axis=1)
-        rows = self._envs[:, None]
-        away = self._distance_km[rows, self._collection, self._first[_LIMITED] :]
-        self._nearest_disposal = self._first[_LIMITED] + away.argmin(axis=2)
-
-    def _start_days(self, envs: np.ndarray) -> None:
-        """Note where the first free slots are and what is free, at the start of the day."""
-        if len(envs) == 0:
-            return
-        day = self._day[envs, self._next[envs]]
-        days = day[:, None] + np.arange(self._max_wait + 1)
-        window = self._free[envs[:, None], :, days].transpose(0, 2, 1)
-        is_free = window > 0
-        wait = np.where(is_free.any(axis=2), is_free.argmax(axis=2), UNDECIDED)
-        limited = self._first[_LIMITED]
-        self._wait[envs, :limited] = wait
-        self._seen_wait[envs, :limited] = wait
-        free = np.add.reduceat(window.sum(axis=2, dtype=np.int64), self._first[:_LIMITED], axis=1)
-        total = self._slots_before[envs, :, day + self._max_wait + 1]
-        total = total - self._slots_before[envs, :, day]
-        self._free_share[envs] = free / np.maximum(total, 1)
-
-    def _place(self, gains: Gains, feasible: np.ndarray) -> np.ndarray:
-        """:func:`placed_eur` of every product at every facility, (B, n, F); -inf if infeasible."""
-        shape = (*self._product.shape, len(self._kind))
-        placed = np.full(shape, -np.inf)
-        for env, count in enumerate(self._count):
-            own = slice(0, int(count))
-            value = placed_eur(
-                fixed_eur=gains.fixed_eur[env, own][:, self._kind],
-                second_leg_kg=gains.second_leg_kg[env, own][:, self._kind],
-                transport_eur_per_kg_km=gains.transport_eur_per_kg_km[env, own, None],
-                mass_kg=self._mass_kg[env, own, None],
-                distance_km=self._distance_km[env, self._collection[env, own]],
-                onward_km=self._onward_km[env],
-            )
-            placed[env, own] = np.where(feasible[env, own][:, self._kind], value, -np.inf)
-        return placed
-
-    def _slot_eur(self, envs: np.ndarray, index: np.ndarray, wait: np.ndarray) -> np.ndarray:
-        """Expected value at each facility's earliest free slot; -inf when it may not go there."""
-        value = waited_eur(
-            self._expected.fading_eur[envs, index][:, self._kind],
-            self._placed[envs, index],
-            self._expected.storage_eur_per_day[envs, index][:, None],
-            wait,
-            self._decay,
-        )
-        value[wait < 0] = -np.inf
-        return value
-
-    def _realised_eur(
-        self, envs: np.ndarray, index: np.ndarray, facility: np.ndarray, wait: np.ndarray
-    ) -> np.ndarray:
-        gains, kind = self._realised, self._kind[facility]
-        placed = placed_eur(
-            fixed_eur=gains.fixed_eur[envs, index, kind],
-            second_leg_kg=gains.second_leg_kg[envs, index, kind],
-            transport_eur_per_kg_km=gains.transport_eur_per_kg_km[envs, index],
-            mass_kg=self._mass_kg[envs, index],
-            distance_km=self._distance_km[envs, self._collection[envs, index], facility],
-            onward_km=self._onward_km[envs, facility],
-        )
-        fading = gains.fading_eur[envs, index, kind]
-        storage = gains.storage_eur_per_day[envs, index]
-        return waited_eur(fading, placed, storage, wait, self._decay)
-
-    def _take_slots(self, envs: np.ndarray, facility: np.ndarray, wait: np.ndarray) -> None:
-        day = self._day[envs, self._next[envs]]
-        self._free[envs, facility, day + wait] -= 1
-        days = day[:, None] + np.arange(self._max_wait + 1)
-        window = self._free[envs[:, None], facility[:, None], days] > 0
-        self._wait[envs, facility] = np.where(window.any(axis=1), window.argmax(axis=1), UNDECIDED)
-
-    def _go_on(self, envs: np.ndarray) -> None:
-        self._batch = None
-        day = self._day[envs, self._next[envs]]
-        self._next[envs] = self._next_alive[envs, self._next[envs] + 1]
-        left = self._next[envs] < self._count[envs]
-        envs, day = envs[left], day[left]
-        self._start_days(envs[self._day[envs, self._next[envs]] != day])
+            alive = node.alive[day]
+            self._alive.append(alive)
+            self._product[:n, env] = returns.product
+            # From each product on, the first that the node decides; the count when there is none.
+            position = np.append(np.where(alive, np.arange(n), n), n)
+            following = np.minimum.accumulate(position[::-1])[::-1]
+            self._first_alive[env] = following[0]
+            self._keys[:n, env, k.DAY] = day
+            self._keys[:n, env, k.COLLECTION] = net.collection
+            self._keys[:n, env, k.FEASIBLE] = out.feasible @ bits
+            self._keys[:n, env, k.NEXT] = following[1:]
+            self._features[:n, env] = features.day_features(returns, net, node)
+            self._expected[:n, env] = _record(k, out.expected, returns.mass_kg)
+            self._realised[:n, env] = _record(k, out.realised, returns.mass_kg)
+            first = int(net.first[Disposition.DISPOSE])
+            away_km = net.distance_km[:, first:]
+            nearest = first + away_km.argmin(axis=1)
+            self._untaken[:n, env, k.FACILITY] = nearest[net.collection]
 
     def _checked(self, actions: np.ndarray, batch: VectorBatch) -> np.ndarray:
         if actions.shape != self._envs.shape or actions.dtype.kind not in "iu":
@@ -318,11 +315,11 @@ class VectorSimulation:
                 f"shape {self._envs.shape}",
                 hint="give one action for each scenario",
             )
-        actions = np.where(batch.active, actions, Disposition.DISPOSE)
-        bad = (actions < 0) | (actions >= N_DISPOSITIONS)
-        bad |= ~batch.masks[self._envs, actions.clip(0, N_DISPOSITIONS - 1)]
-        if bad.any():
-            env = int(np.argmax(bad))
+        actions = actions.astype(np.int64)
+        if not batch.active.all():
+            actions[~batch.active] = Disposition.DISPOSE
+        env = self._kernels.refused(actions, batch.masks)
+        if env >= 0:
             allowed = ", ".join(Disposition(int(a)).name for a in np.flatnonzero(batch.masks[env]))
             raise InputError(
                 f"scenario {env}, product {batch.products[env]}: action {actions[env]} is masked "
@@ -330,3 +327,14 @@ class VectorSimulation:
                 hint=f"choose one of {allowed}",
             )
         return actions
+
+
+def _record(kernels: ModuleType, gains: Gains, mass_kg: np.ndarray) -> np.ndarray:
+    """The products' records (n, N_FIELDS) that the kernels read."""
+    record = np.empty((len(mass_kg), kernels.N_FIELDS))
+    record[:, kernels.MASS] = mass_kg
+    record[:, kernels.RATE] = gains.transport_eur_per_kg_km
+    record[:, kernels.STORAGE] = gains.storage_eur_per_day
+    by_kind = np.stack([gains.fading_eur, gains.fixed_eur, gains.second_leg_kg], axis=2)
+    record[:, kernels.FIRST_KIND :] = by_kind.reshape(len(mass_kg), -1)
+    return record
