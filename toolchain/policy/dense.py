@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -49,7 +50,7 @@ class DensePolicy:
         np.savez(path, **arrays)  # type: ignore[arg-type]
 
     @classmethod
-    def load(cls, path: Path) -> DensePolicy:
+    def load(cls, path: Path | BinaryIO) -> DensePolicy:
         """Read an ``.npz`` that :meth:`save` wrote.
 
         Raises:
@@ -58,6 +59,8 @@ class DensePolicy:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 layers = len(arrays.files) // 2
+                if not layers:
+                    raise ValueError("it holds no layer")
                 return cls(
                     tuple(arrays[f"weight_{i}"] for i in range(layers)),
                     tuple(arrays[f"bias_{i}"] for i in range(layers)),

@@ -1,77 +1,78 @@
-"""Post-training INT8 quantization with TensorFlow's converter."""
+"""Post-training quantization with TensorFlow's converter."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-import sys
-import tempfile
 import warnings
-from collections.abc import Iterator
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
-from toolchain.errors import MissingDependencyError, ModelError
+from toolchain.errors import InputError, ModelError
 from toolchain.policy.dense import DensePolicy
+from toolchain.policy.late_tensorflow import import_tensorflow, without_chatter
+from toolchain.quantize.dense_network import Activation, DenseNetwork
 
 
-def import_tensorflow() -> Any:
-    """TensorFlow, quiet.
+class Precision(StrEnum):
+    """Of weights and activations."""
 
-    Raises:
-        MissingDependencyError: the ``train`` extra is not installed.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    try:
-        with _without_chatter():
-            import tensorflow
-    except ImportError as error:
-        raise MissingDependencyError(
-            "TensorFlow is not installed; training and quantizing need it",
-            hint="pip install 'jouleloop[train]'",
-        ) from error
-    return tensorflow
+    INT8 = "int8"
+    INT16_ACTIVATIONS = "int16_activations"
+    """int8 weights, int16 activations, input and output; the converter calls it experimental."""
 
 
-def to_keras(policy: DensePolicy) -> Any:
+def to_keras(policy: DensePolicy | DenseNetwork) -> Any:
     """The same network as a Keras model (batch of any size, float32)."""
+    network = DenseNetwork.of_policy(policy) if isinstance(policy, DensePolicy) else policy
     keras = import_tensorflow().keras
-    layers = [keras.Input((policy.widths[0],))]
-    for index, width in enumerate(policy.widths[1:]):
-        last = index + 2 == len(policy.widths)
-        layers.append(keras.layers.Dense(width, activation=None if last else "relu"))
+    layers = [keras.Input((network.widths[0],))]
+    for layer in network.layers:
+        name = None if layer.activation == Activation.LINEAR else str(layer.activation)
+        layers.append(keras.layers.Dense(layer.weight.shape[1], activation=name))
     model = keras.Sequential(layers)
-    model.set_weights(
-        [array for pair in zip(policy.weights, policy.biases, strict=True) for array in pair]
-    )
+    model.set_weights([array for layer in network.layers for array in (layer.weight, layer.bias)])
     return model
 
 
-def convert(policy: DensePolicy, calibration: np.ndarray | None) -> bytes:
+def convert(
+    policy: DensePolicy | DenseNetwork,
+    calibration: np.ndarray | None,
+    precision: Precision = Precision.INT8,
+) -> bytes:
     """Convert to a ``.tflite``.
 
     Args:
         policy: the float network.
-        calibration: (n, n_in) float32 states that set the activations' ranges, for INT8 weights,
-            activations, input and output; None for a float32 model.
+        calibration: (n, n_in) float32 states that set the activations' ranges; None for a float32
+            model.
+        precision: of a quantized model, its input and its output.
 
     Returns:
         The file's bytes.
 
     Raises:
-        ModelError: there is nothing to calibrate on.
+        InputError: the calibration does not fit the network.
+        ModelError: there is nothing to calibrate on, or the converter refuses the network.
+        MissingDependencyError: TensorFlow is not installed.
     """
-    if calibration is not None and len(calibration) == 0:
-        raise ModelError("no calibration states: the policy visited none")
+    n_inputs = policy.widths[0]
+    if calibration is not None:
+        if len(calibration) == 0:
+            raise ModelError("no calibration states: the policy visited none")
+        if calibration.ndim != 2 or calibration.shape[1] != n_inputs:
+            raise InputError(
+                f"calibration of shape {calibration.shape}, the network takes (n, {n_inputs})",
+                hint="give one row an inference",
+            )
+        if not np.isfinite(calibration).all():
+            raise InputError(
+                "calibration has values that are not finite numbers", hint="remove those rows"
+            )
     tensorflow = import_tensorflow()
     model = to_keras(policy)
 
-    @tensorflow.function(
-        input_signature=[tensorflow.TensorSpec((1, policy.widths[0]), tensorflow.float32)]
-    )
+    @tensorflow.function(input_signature=[tensorflow.TensorSpec((1, n_inputs), tensorflow.float32)])
     def infer(states: Any) -> Any:
         return model(states)
 
@@ -79,34 +80,23 @@ def convert(policy: DensePolicy, calibration: np.ndarray | None) -> bytes:
         [infer.get_concrete_function()], infer
     )
     if calibration is not None:
+        rows = np.ascontiguousarray(calibration, dtype=np.float32)
         converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: (
-            [row[None].astype(np.float32)] for row in calibration
-        )
-        converter.target_spec.supported_ops = [tensorflow.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tensorflow.int8
-        converter.inference_output_type = tensorflow.int8
+        converter.representative_dataset = lambda: ([row[None]] for row in rows)
+        sets = tensorflow.lite.OpsSet
+        chosen, edges = {
+            Precision.INT8: (sets.TFLITE_BUILTINS_INT8, tensorflow.int8),
+            Precision.INT16_ACTIVATIONS: (
+                sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
+                tensorflow.int16,
+            ),
+        }[precision]
+        converter.target_spec.supported_ops = [chosen]
+        converter.inference_input_type = edges
+        converter.inference_output_type = edges
     try:
-        with _without_chatter(), warnings.catch_warnings():
+        with without_chatter(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return bytes(converter.convert())
     except (ValueError, RuntimeError) as error:
         raise ModelError(f"TensorFlow's converter refused the network: {error}") from error
-
-
-@contextlib.contextmanager
-def _without_chatter() -> Iterator[None]:
-    """TensorFlow's C++ writes to the file descriptors themselves; keep that off the terminal."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = [os.dup(1), os.dup(2)]
-    with tempfile.TemporaryFile() as sink, contextlib.redirect_stdout(io.StringIO()):
-        try:
-            os.dup2(sink.fileno(), 1)
-            os.dup2(sink.fileno(), 2)
-            yield
-        finally:
-            os.dup2(kept[0], 1)
-            os.dup2(kept[1], 2)
-            os.close(kept[0])
-            os.close(kept[1])

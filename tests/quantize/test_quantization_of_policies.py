@@ -1,0 +1,172 @@
+"""INT8 and the other compressions of a trained policy; one small training is shared."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from toolchain.compile import golden
+from toolchain.environment import BASELINES
+from toolchain.errors import InputError, MissingDependencyError, ModelError
+from toolchain.policy.choice import choose
+from toolchain.policy.imitation import ImitationKnobs, train
+from toolchain.policy.validation import Validation
+from toolchain.quantize import HostModel, Int8Policy, Precision, convert, runtime
+from toolchain.quantize.agreement import agreement, visited_states
+from toolchain.quantize.distil import DistilKnobs, distil
+from toolchain.quantize.report import layer_report
+from toolchain.quantize.variants import HostPolicy, make_variants
+from toolchain.scenario import CircularSupplyChainGenerator, ScenarioParameters
+
+pytestmark = pytest.mark.xdist_group("trained_policy")
+
+
+def scenario(seed: int):
+    parameters = ScenarioParameters(n_products=200, horizon_days=90)
+    return CircularSupplyChainGenerator(seed, parameters).generate()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    knobs = ImitationKnobs(
+        seed=2, rounds=1, epochs=15, states_per_scenario=150, generations=6, population=12
+    )
+    learn = [scenario(700 + i) for i in range(10)]
+    folder = tmp_path_factory.mktemp("train")
+    policy, _ = train(learn, [scenario(720)], knobs, folder=folder)
+    states, masks = visited_states(policy, learn[:4])
+    chosen = np.random.default_rng(1).permutation(len(states))
+    calibration, rest = states[chosen[:250]], chosen[250:]
+    return policy, calibration, states[rest], masks[rest], learn
+
+
+@pytest.fixture(scope="module")
+def int8(trained):
+    policy, calibration, *_ = trained
+    return Int8Policy(convert(policy, calibration))
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return Validation([scenario(730), scenario(731), scenario(732)])
+
+
+def test_int8_keeps_quality_and_decisions(trained, int8, judge):
+    policy, _, states, masks, _ = trained
+    found = agreement(policy, int8, states, masks)
+    assert found["equal_decisions"] >= 0.97
+    assert found["saturated_inputs"] == 0
+    assert judge.quality(int8).mean() >= 0.99 * judge.quality(policy).mean()
+    greedy = BASELINES["greedy_capacity"](judge.scenarios[0].parameters, 0)
+    assert judge.quality(int8).mean() > judge.quality(greedy).mean()
+
+
+def test_report_finds_the_layer_that_was_damaged(trained, int8):
+    policy, calibration, states, masks, _ = trained
+    sound = layer_report(policy, int8, states, masks)
+    assert len(sound["layers"]) == 3
+    assert all(layer["equal_decisions_alone"] > 0.95 for layer in sound["layers"])
+    narrow = convert(policy, 0.05 * calibration)
+    damaged = layer_report(policy, Int8Policy(narrow), states, masks)
+    assert damaged["input"]["saturated"] > 0.5
+    assert damaged["input"]["equal_decisions_alone"] < sound["input"]["equal_decisions_alone"]
+    assert sum(damaged["changed"].values()) > sum(sound["changed"].values())
+
+
+def test_report_refuses_another_policys_model(trained):
+    policy, calibration, states, masks, _ = trained
+    other = distil(policy, states[:64], masks[:64], DistilKnobs(1, epochs=1), (8, 4))
+    with pytest.raises(ModelError, match="not those of the"):
+        layer_report(policy, Int8Policy(convert(other, calibration)), states, masks)
+
+
+def test_variants_are_what_they_say(trained, judge):
+    policy, calibration, states, masks, _ = trained
+    names = []
+    made = make_variants(policy, calibration, states, masks, judge, 1, names.append)
+    by_name = {variant.name: variant for variant in made}
+    assert names == list(by_name)
+    assert set(by_name) == {
+        "quantization_aware",
+        "pruned",
+        "narrow",
+        "fallback",
+        "int16_activations",
+    }
+    assert by_name["quantization_aware"].summary["equal_decisions"] >= 0.97
+    assert by_name["pruned"].summary["zero_weights"] >= 0.5
+    assert by_name["narrow"].summary["widths"] == [24, 32, 16, 5]
+    assert len(by_name["fallback"].model) < 0.5 * len(by_name["narrow"].model)
+    wide = by_name["int16_activations"]
+    assert HostModel(wide.model).input.dtype == np.int16
+    assert wide.summary["ran_by"].startswith(("ai-edge-litert", "tflite-runtime"))
+    assert wide.summary["equal_decisions"] >= 0.98
+    with pytest.raises(ModelError):
+        Int8Policy(wide.model)
+
+
+def test_fake_quantization_does_not_lose_agreement(trained, int8):
+    policy, calibration, states, masks, learn = trained
+    aware = distil(policy, states, masks, DistilKnobs(3, fake_quantization=True))
+    assert any(not np.array_equal(a, b) for a, b in zip(aware.weights, policy.weights, strict=True))
+    again = distil(policy, states, masks, DistilKnobs(3, fake_quantization=True))
+    for left, right in zip(aware.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(left, right)
+    fresh, allowed = visited_states(policy, learn[4:6])
+    model = Int8Policy(convert(aware, calibration))
+    wanted = choose(policy.scores(fresh), allowed)
+    plain = np.mean(choose(int8.outputs(int8.quantize(fresh)), allowed) == wanted)
+    ours = np.mean(choose(model.outputs(model.quantize(fresh)), allowed) == wanted)
+    assert ours >= plain - 0.015
+
+
+def test_pruning_and_empty_data_are_checked(trained):
+    policy, _, states, masks, _ = trained
+    with pytest.raises(InputError, match="pruned_share"):
+        DistilKnobs(1, pruned_share=1.0)
+    with pytest.raises(InputError, match="no states"):
+        distil(policy, states[:0], masks[:0], DistilKnobs(1))
+
+
+def test_the_host_adapter_is_within_one_code_of_the_golden_output(trained, int8):
+    _, _, states, _, _ = trained
+    codes = int8.quantize(states[:200])
+    host = HostModel(int8.model)
+    assert host.runtime.split()[0] in runtime.RUNTIMES
+    difference = np.abs(host.run(codes).astype(int) - golden(int8.model, codes))
+    assert difference.max() <= 1
+    policy = trained[0]
+    floats = HostModel(convert(policy, None))
+    np.testing.assert_allclose(floats.scores(states[:50]), policy.scores(states[:50]), atol=1e-3)
+    assert HostPolicy(int8.model).scores(states[:3]).shape == (3, 5)
+
+
+def test_the_adapters_errors(int8, monkeypatch):
+    with pytest.raises(InputError, match="unknown runtime"):
+        HostModel(int8.model, "other")
+    with pytest.raises(ModelError, match="refuses"):
+        HostModel(b"no model")
+    with pytest.raises(InputError, match="int8"):
+        HostModel(int8.model).run(np.zeros((1, 24), np.float32))
+    monkeypatch.setattr(runtime, "RUNTIMES", {"tflite-runtime": "no_such_module_here"})
+    with pytest.raises(MissingDependencyError, match="tflite-runtime"):
+        HostModel(int8.model)
+
+
+def test_the_adapter_takes_the_other_runtime_where_it_is_the_one(int8, monkeypatch, tmp_path):
+    package = tmp_path / "tflite_runtime"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "interpreter.py").write_text("from ai_edge_litert.interpreter import *\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(runtime.metadata, "version", lambda name: "0")
+    host = HostModel(int8.model, "tflite-runtime")
+    assert host.runtime == "tflite-runtime 0"
+    assert host.run(np.zeros((1, 24), np.int8)).shape == (1, 5)
+
+
+def test_int16_edges_and_float_models(trained):
+    policy, calibration, *_ = trained
+    model = HostModel(convert(policy, calibration, Precision.INT16_ACTIVATIONS))
+    assert model.output.dtype == np.int16 and model.input.zero_point == 0
+    assert HostModel(convert(policy, None)).input.scale == 0

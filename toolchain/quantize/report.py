@@ -1,0 +1,134 @@
+"""Where an INT8 policy loses agreement with its float original: by range, layer and choice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from toolchain.compile import read_network
+from toolchain.compile.network import FullyConnected, Tensor
+from toolchain.environment import Disposition
+from toolchain.errors import ModelError
+from toolchain.policy.choice import choose
+from toolchain.policy.dense import DensePolicy
+from toolchain.quantize.int8 import Int8Policy
+
+_NEAR_STEPS = 2.0
+"""Output steps below which two scores count as a tie."""
+
+
+def layer_report(
+    policy: DensePolicy, quantized: Int8Policy, states: np.ndarray, masks: np.ndarray
+) -> dict[str, Any]:
+    """Per-layer figures, and which decisions change.
+
+    A layer's ``equal_decisions_alone`` is the agreement when only its weights and its output are
+    rounded and everything else stays float: the layer with the lowest one loses most.
+
+    Args:
+        policy: the float policy.
+        quantized: its INT8 counterpart, with one FULLY_CONNECTED for each layer.
+        states: (n, n_in) float32, n of at least 1.
+        masks: (n, n_actions) bool.
+
+    Returns:
+        JSON values: ``input``, ``layers``, ``changed`` (counts by float and INT8 disposition) and
+        ``near_ties``, the share of the changed decisions whose two float scores are within two
+        steps of the INT8 output.
+
+    Raises:
+        ModelError: the model's layers are not the policy's.
+    """
+    layers = [
+        layer for layer in read_network(quantized.model).layers if isinstance(layer, FullyConnected)
+    ]
+    if [layer.weights.shape[::-1] for layer in layers] != [w.shape for w in policy.weights]:
+        raise ModelError(
+            f"the model's layers {[layer.weights.shape for layer in layers]} are not those of the "
+            f"policy, {policy.widths}",
+            hint="run 'jouleloop quantize' again",
+        )
+    mine = choose(policy.scores(states), masks)
+    outputs = _outputs(policy, states)
+    source = layers[0].input
+    alone = choose(policy.scores(_rounded(states, source)), masks)
+    entries = []
+    for index, layer in enumerate(layers):
+        scales = np.broadcast_to(layer.weight_scales, (layer.n_outputs,))
+        weight = (layer.weights.astype(np.float64) * scales[:, None]).T
+        scores = _with_one_rounded(policy, states, index, weight, layer.output)
+        entries.append(
+            {
+                "shape": list(policy.weights[index].shape),
+                "weight_scale_min": float(scales.min()),
+                "weight_scale_max": float(scales.max()),
+                "zero_weights": float(np.mean(layer.weights == 0)),
+                **_range_entry(outputs[index], layer.output),
+                "equal_decisions_alone": float(np.mean(choose(scores, masks) == mine)),
+            }
+        )
+    theirs = choose(quantized.outputs(quantized.quantize(states)), masks)
+    changed = np.flatnonzero(mine != theirs)
+    rows = policy.scores(states[changed])
+    gap = np.abs(
+        rows[np.arange(len(changed)), mine[changed]]
+        - rows[np.arange(len(changed)), theirs[changed]]
+    )
+    pairs: dict[str, int] = {}
+    for before, after in zip(mine[changed], theirs[changed], strict=True):
+        pair = f"{Disposition(int(before)).name} -> {Disposition(int(after)).name}"
+        pairs[pair] = pairs.get(pair, 0) + 1
+    near = float(np.mean(gap <= _NEAR_STEPS * layers[-1].output.scale)) if len(changed) else None
+    return {
+        "input": _range_entry(np.asarray(states), source)
+        | {"equal_decisions_alone": float(np.mean(alone == mine))},
+        "layers": entries,
+        "changed": dict(sorted(pairs.items(), key=lambda item: -item[1])),
+        "near_ties": near,
+    }
+
+
+def _outputs(policy: DensePolicy, states: np.ndarray) -> list[np.ndarray]:
+    """Output of every layer, after its ReLU."""
+    values, outputs = np.asarray(states, dtype=np.float32), []
+    for index, (weight, bias) in enumerate(zip(policy.weights, policy.biases, strict=True)):
+        values = values @ weight + bias
+        if index + 1 < len(policy.weights):
+            values = np.maximum(values, 0)
+        outputs.append(values)
+    return outputs
+
+
+def _with_one_rounded(
+    policy: DensePolicy, states: np.ndarray, rounded: int, weight: np.ndarray, output: Tensor
+) -> np.ndarray:
+    values = np.asarray(states, dtype=np.float64)
+    for index, (own, bias) in enumerate(zip(policy.weights, policy.biases, strict=True)):
+        values = values @ (weight if index == rounded else own) + bias
+        if index + 1 < len(policy.weights):
+            values = np.maximum(values, 0)
+        if index == rounded:
+            values = _rounded(values, output)
+    return values
+
+
+def _rounded(values: np.ndarray, tensor: Tensor) -> np.ndarray:
+    codes = np.clip(np.round(values / tensor.scale) + tensor.zero_point, -128, 127)
+    real: np.ndarray = (codes - tensor.zero_point) * tensor.scale
+    return real
+
+
+def _range_entry(values: np.ndarray, tensor: Tensor) -> dict[str, float | int]:
+    low = (-128 - tensor.zero_point) * tensor.scale
+    high = (127 - tensor.zero_point) * tensor.scale
+    outside = (values < low - tensor.scale) | (values > high + tensor.scale)
+    return {
+        "scale": float(tensor.scale),
+        "zero_point": int(tensor.zero_point),
+        "seen_min": float(values.min()),
+        "seen_max": float(values.max()),
+        "representable_min": float(low),
+        "representable_max": float(high),
+        "saturated": float(np.mean(outside)),
+    }
