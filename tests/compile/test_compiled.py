@@ -92,7 +92,7 @@ def test_a_missing_folder(tmp_path):
 
 
 def test_unknown_kernels(tmp_path, data):
-    with pytest.raises(InputError, match="unknown kernels 'fastest'; known are portable"):
+    with pytest.raises(InputError, match="unknown kernels 'fastest'; known are m0plus, portable"):
         compile_model(data, tmp_path, kernels="fastest")
 
 

@@ -1,129 +1,29 @@
-"""Generated programs on the emulated Cortex-M0+: the same bits as on the host, counted cycles.
+"""The plain kernels on the emulated Cortex-M0+: the same bits as on the host, counted cycles.
 
-Only the core is emulated here: the program is linked into SRAM and called like a function. The
-whole board, with its firmware, is tested in tests/firmware and by the replay.
+Only the core is emulated here: the program is called like a function. The whole board, with its
+firmware, is tested in tests/firmware and by the replay; the kernels for this core in
+test_m0plus_core.py.
 """
-
-from pathlib import Path
 
 import numpy as np
 import pytest
-from elftools.elf.elffile import ELFFile
 
-from toolchain.compile import HostProgram, compile_model
-from toolchain.compile.host_program import KERNELS_DIR, run_compiler
+from toolchain.compile import HostProgram, compile_model, measure_cycles
 from toolchain.compile.synthetic import REFERENCE_SHAPES, random_network, reference_network
 from toolchain.compile.tflite_writer import ModelSpec, OperatorSpec, TensorSpec, write_tflite
+from toolchain.errors import InputError
 
 pytestmark = [pytest.mark.firmware, pytest.mark.emulator]
-
-SRAM = 0x2000_0000
-STACK_TOP = 0x2004_1000
-MOST_INSTRUCTIONS = 3_000_000
-
-LINKER_SCRIPT = """
-SECTIONS {
-    . = 0x20000000;
-    .text : { KEEP(*(.stop)) *(.text*) *(.rodata*) *(.data*) }
-    .bss : { *(.bss*) }
-}
-"""
-
-CALLER = """
-#include <stddef.h>
-#include "jl_model.h"
-_Alignas(4) int8_t caller_in[JL_MODEL_INPUTS];
-_Alignas(4) int8_t caller_out[JL_MODEL_OUTPUTS];
-void stop(void);
-void call(void);
-void *memcpy(void *target, const void *source, size_t n);
-void *memset(void *target, int value, size_t n);
-__attribute__((section(".stop"))) void stop(void) { __asm volatile("bkpt 0"); }
-void call(void) { jl_model_run(caller_in, caller_out); }
-void *memcpy(void *target, const void *source, size_t n) {
-    for (size_t i = 0; i < n; i++) ((volatile char *)target)[i] = ((const char *)source)[i];
-    return target;
-}
-void *memset(void *target, int value, size_t n) {
-    for (size_t i = 0; i < n; i++) ((volatile char *)target)[i] = (char)value;
-    return target;
-}
-"""
-
-FLAGS = [
-    "-target",
-    "thumb-freestanding-eabi",
-    "-mcpu=cortex_m0plus",
-    "-std=c11",
-    "-O3",
-    "-ffreestanding",
-    "-nostdlib",
-    "-fomit-frame-pointer",
-    "-fno-unwind-tables",
-    "-fno-asynchronous-unwind-tables",
-    "-fno-sanitize=undefined",
-    "-Wl,-e,call",
-    "-Wl,-u,stop",
-]
-
-
-class EmulatedProgram:
-    """A generated program in the SRAM of an emulated RP2040."""
-
-    def __init__(self, folder: Path):
-        rp2040 = pytest.importorskip("rp2040py.rp2040")
-        logging = pytest.importorskip("rp2040py.utils.logging")
-        elf = folder / "program.elf"
-        script, caller = folder / "program.ld", folder / "caller.c"
-        script.write_text(LINKER_SCRIPT, encoding="ascii")
-        caller.write_text(CALLER, encoding="ascii")
-        run_compiler(
-            [*FLAGS, f"-I{folder}", f"-I{KERNELS_DIR}", f"-Wl,-T,{script}", "-o", str(elf)],
-            [caller, folder / "jl_model.c", *sorted(KERNELS_DIR.glob("*.c"))],
-        )
-        self.mcu = rp2040.RP2040()
-        self.mcu.logger = logging.ConsoleLogger(logging.LogLevel.ERROR, throw_on_error=False)
-        with elf.open("rb") as stream:
-            image = ELFFile(stream)
-            symbols = list(image.get_section_by_name(".symtab").iter_symbols())
-            self.address = {s.name: s["st_value"] for s in symbols}
-            self.size = {s.name: s["st_size"] for s in symbols}
-            for segment in image.iter_segments("PT_LOAD"):
-                self._write(segment["p_vaddr"], segment.data())
-
-    def _write(self, address: int, data: bytes) -> None:
-        self.mcu.sram[address - SRAM : address - SRAM + len(data)] = data
-
-    def run(self, row: np.ndarray) -> tuple[np.ndarray, int]:
-        """Outputs of one inference, and the cycles from its call to its return."""
-        self._write(self.address["caller_in"], row.tobytes())
-        core = self.mcu.core
-        stop = self.address["stop"] & ~1
-        core.sp, core.lr, core.pc = STACK_TOP, stop | 1, self.address["call"] & ~1
-        before = core.cycles
-        for _ in range(MOST_INSTRUCTIONS):
-            core.execute_instruction()
-            if core.pc == stop:
-                break
-        else:
-            pytest.fail(f"no return after {MOST_INSTRUCTIONS} instructions")
-        begin = self.address["caller_out"] - SRAM
-        data = bytes(self.mcu.sram[begin : begin + self.size["caller_out"]])
-        return np.frombuffer(data, np.int8), core.cycles - before
 
 
 def assert_equal_to_host(data, folder, rng, n_rows=3):
     compiled = compile_model(data, folder)
-    emulated = EmulatedProgram(folder)
     inputs = rng.integers(-128, 128, (n_rows, compiled.n_inputs)).astype(np.int8)
     inputs[0] = -128
-    expected = HostProgram(folder).run(inputs)
-    cycles = []
-    for row, outputs in zip(inputs, expected, strict=True):
-        actual, spent = emulated.run(row)
-        np.testing.assert_array_equal(actual, outputs)
-        cycles.append(spent)
-    return cycles
+    count = measure_cycles(compiled, inputs)
+    np.testing.assert_array_equal(count.outputs, HostProgram(folder).run(inputs))
+    assert sum(count.layer_cycles.values()) == count.cycles[0]
+    return count
 
 
 def test_random_networks(tmp_path):
@@ -149,7 +49,25 @@ def test_the_other_kernels(tmp_path):
 def test_cycles_of_the_reference_networks(tmp_path, name, bound):
     rng = np.random.default_rng(1)
     data = reference_network(REFERENCE_SHAPES[name], rng)
-    cycles = assert_equal_to_host(data, tmp_path, rng)
+    cycles = assert_equal_to_host(data, tmp_path, rng).cycles
     # Without a data-dependent loop only the clamp's branches differ between inputs.
-    assert max(cycles) - min(cycles) <= 100
-    assert max(cycles) <= bound
+    assert cycles.max() - cycles.min() <= 100
+    assert cycles.max() <= bound
+
+
+def test_where_the_program_is_makes_no_difference_to_the_core(tmp_path):
+    data = reference_network((8, 6), np.random.default_rng(1))
+    compiled = compile_model(data, tmp_path)
+    rows = np.random.default_rng(2).integers(-128, 128, (2, 8)).astype(np.int8)
+    in_sram, in_flash = (measure_cycles(compiled, rows, memory=m) for m in ("sram", "flash"))
+    assert (in_sram.memory, in_flash.memory) == ("sram", "flash")
+    np.testing.assert_array_equal(in_sram.cycles, in_flash.cycles)
+    np.testing.assert_array_equal(in_sram.outputs, in_flash.outputs)
+    assert in_sram.flash_bytes == in_flash.flash_bytes > compiled.constant_bytes
+    assert 0 < in_sram.stack_bytes < 200
+
+
+def test_no_rows_are_refused(tmp_path):
+    compiled = compile_model(reference_network((4, 3), np.random.default_rng(1)), tmp_path)
+    with pytest.raises(InputError, match="no rows"):
+        measure_cycles(compiled, np.zeros((0, 4), np.int8))

@@ -181,6 +181,8 @@ def test_the_sanitizers_do_find_what_is_there(tmp_path, compiler, fault):
 class Info(ctypes.Structure):
     _fields_ = (
         ("engine", ctypes.c_uint8),
+        ("input_element", ctypes.c_uint8),
+        ("output_element", ctypes.c_uint8),
         ("n_inputs", ctypes.c_uint16),
         ("n_outputs", ctypes.c_uint16),
         ("arena_bytes", ctypes.c_uint32),

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from toolchain.compile import read_network
 from toolchain.compile.emit import emit_program
-from toolchain.compile.kernel_set import KERNEL_SETS
+from toolchain.compile.kernel_sets import KERNEL_SETS
 from toolchain.compile.program import plan_program
 from toolchain.compile.synthetic import reference_network
 from toolchain.compile.tflite_writer import ModelSpec, OperatorSpec, TensorSpec, write_tflite

@@ -1,4 +1,4 @@
-"""Compile: any supported INT8 ``.tflite`` to C, with the golden reference to compare it with."""
+"""Compile: any supported ``.tflite`` to C, with the golden reference to compare it with."""
 
 from toolchain.compile.compiled import (
     CompiledModel,
@@ -7,9 +7,15 @@ from toolchain.compile.compiled import (
     compile_model,
     load_compiled,
 )
+from toolchain.compile.cycle_count import CycleCount, measure_cycles
 from toolchain.compile.edges import dequantize, quantize
+from toolchain.compile.float_compiled import CompiledFloat, compile_float
+from toolchain.compile.float_network import FloatNetwork
+from toolchain.compile.float_reader import network_kind, read_float_network
+from toolchain.compile.float_reference import error_bound, golden_float, run_float
 from toolchain.compile.golden import golden
 from toolchain.compile.host_program import HostProgram
+from toolchain.compile.kernel_sets import KERNEL_SETS, kernels_for_core
 from toolchain.compile.network import (
     Elementwise,
     FullyConnected,
@@ -22,9 +28,13 @@ from toolchain.compile.network import (
 from toolchain.compile.reader import SUPPORTED_OPERATORS, read_network
 
 __all__ = [
+    "KERNEL_SETS",
     "SUPPORTED_OPERATORS",
+    "CompiledFloat",
     "CompiledModel",
+    "CycleCount",
     "Elementwise",
+    "FloatNetwork",
     "FullyConnected",
     "HostProgram",
     "Layer",
@@ -34,10 +44,18 @@ __all__ = [
     "Softmax",
     "Tensor",
     "TensorInfo",
+    "compile_float",
     "compile_model",
     "dequantize",
+    "error_bound",
     "golden",
+    "golden_float",
+    "kernels_for_core",
     "load_compiled",
+    "measure_cycles",
+    "network_kind",
     "quantize",
+    "read_float_network",
     "read_network",
+    "run_float",
 ]

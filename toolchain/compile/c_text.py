@@ -44,8 +44,11 @@ def _literal(value: int) -> str:
 
 
 def constant_array(c_type: str, name: str, values: NDArray[np.integer]) -> str:
-    """A 4-byte aligned, file-local constant array."""
+    """A 4-byte aligned, file-local constant array; packed words (``uint32_t``) in hexadecimal."""
     flat = values.reshape(-1).tolist()
+    if c_type == "uint32_t":
+        words = lines_of(f"0x{word:08x}" for word in flat)
+        return f"static _Alignas(4) const {c_type} {name}[{len(flat)}] = {{\n{words}\n}};\n"
     return (
         f"static _Alignas(4) const {c_type} {name}[{len(flat)}] = {{\n"
         f"{lines_of(_literal(v) for v in flat)}\n}};\n"

@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from toolchain.compile.emit import emit_program
-from toolchain.compile.kernel_set import KERNEL_SETS
+from toolchain.compile.emit import LAYERS_ASSEMBLY, EmittedProgram, emit_program
+from toolchain.compile.kernel_sets import kernel_set
 from toolchain.compile.network import Tensor
 from toolchain.compile.program import Program, plan_program
 from toolchain.compile.reader import read_network
@@ -48,6 +48,12 @@ class LayerInfo(_Frozen):
     weight_bytes: int
     constant_bytes: int
     """All constants of the step, weights included."""
+    strategy: str
+    """How it is computed."""
+    cycles: int | None
+    """One run, by the kernel set's cost model; ``None`` where it has none."""
+    flash_bytes: int | None
+    """Code and constants, by the cost model."""
 
 
 class CompiledModel(_Frozen):
@@ -66,6 +72,12 @@ class CompiledModel(_Frozen):
     constant_bytes: int
     arena_bytes: int
     """Static activation memory, without input and output."""
+    flash_budget: int | None
+    """Bytes of network code and constants that were asked for; ``None`` for full speed."""
+    cycles: int | None
+    """One inference, by the kernel set's cost model; ``None`` where it has none."""
+    flash_bytes: int | None
+    """Network code and constants, by the cost model."""
     tflite_bytes: int
     layers: tuple[LayerInfo, ...]
     files: dict[str, str]
@@ -85,34 +97,41 @@ class CompiledModel(_Frozen):
 
 
 def compile_model(
-    data: bytes, out_dir: Path, *, name: str = "model", kernels: str = "portable"
+    data: bytes,
+    out_dir: Path,
+    *,
+    name: str = "model",
+    kernels: str = "portable",
+    flash_budget: int | None = None,
 ) -> CompiledModel:
     """Compile a ``.tflite`` to C.
 
     Args:
         data: the file's bytes; they are not trusted.
         out_dir: made when missing. Written: ``jl_model.h``, ``jl_model.c``, ``jl_model_data.h``,
-            ``jl_model_data.c`` and ``model.json``. Equal arguments give equal bytes.
+            ``jl_model_data.c`` and ``model.json``, and ``jl_model_layers.S`` where the kernels
+            are assembly. Equal arguments give equal bytes.
         name: what the model is called in errors, comments and ``model.json``.
-        kernels: a key of :data:`kernel_set.KERNEL_SETS`.
+        kernels: a key of :data:`kernel_sets.KERNEL_SETS`; for a board,
+            :func:`kernel_sets.kernels_for_core` of its ``cpu.core``.
+        flash_budget: most bytes of network code and constants; ``None`` for full speed.
 
     Raises:
         ModelError: the model cannot be used.
         UnsupportedOperatorError: it has an operator that is not supported.
-        InputError: an unknown kernel set, or a folder that cannot be written.
+        InputError: an unknown kernel set, a budget that it cannot keep to, or a folder that cannot
+            be written.
     """
-    if kernels not in KERNEL_SETS:
-        raise InputError(
-            f"unknown kernels {kernels!r}; known are {', '.join(sorted(KERNEL_SETS))}",
-            hint="name one of these",
-        )
+    chosen = kernel_set(kernels)
     program = plan_program(read_network(data, name))
-    emitted = emit_program(program, data, KERNEL_SETS[kernels])
+    emitted = emit_program(program, data, chosen, flash_budget)
     contents = {file: text.encode("ascii") for file, text in emitted.files.items()}
-    compiled = _describe(program, kernels, len(data), emitted.constant_bytes, contents, out_dir)
+    compiled = _describe(program, emitted, kernels, flash_budget, len(data), contents, out_dir)
     manifest = compiled.model_dump_json(by_alias=True, indent=2) + "\n"
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
+        # What another kernel set has left here must not get into an image.
+        (out_dir / LAYERS_ASSEMBLY).unlink(missing_ok=True)
         for file, content in contents.items():
             (out_dir / file).write_bytes(content)
         (out_dir / MODEL_JSON).write_text(manifest, encoding="utf-8")
@@ -176,9 +195,10 @@ def _tensor_info(tensor: Tensor, float_edge: bool) -> TensorInfo:
 
 def _describe(
     program: Program,
+    emitted: EmittedProgram,
     kernels: str,
+    flash_budget: int | None,
     tflite_bytes: int,
-    constant_bytes: tuple[int, ...],
     contents: dict[str, bytes],
     folder: Path,
 ) -> CompiledModel:
@@ -190,9 +210,12 @@ def _describe(
             output_shape=step.layer.output.shape,
             macs=step.layer.macs,
             weight_bytes=step.layer.weight_bytes,
-            constant_bytes=n_bytes,
+            constant_bytes=code.constant_bytes,
+            strategy=code.strategy,
+            cycles=None if code.cost is None else code.cost.cycles,
+            flash_bytes=None if code.cost is None else code.cost.n_bytes,
         )
-        for step, n_bytes in zip(program.steps, constant_bytes, strict=True)
+        for step, code in zip(program.steps, emitted.code.steps, strict=True)
     )
     return CompiledModel(
         schema=1,
@@ -203,8 +226,11 @@ def _describe(
         output=_tensor_info(network.output, network.float_output),
         macs=network.macs,
         weight_bytes=network.weight_bytes,
-        constant_bytes=sum(constant_bytes),
-        arena_bytes=program.arena_bytes,
+        constant_bytes=sum(layer.constant_bytes for layer in layers),
+        arena_bytes=emitted.arena_bytes,
+        flash_budget=flash_budget,
+        cycles=None if emitted.code.cost is None else emitted.code.cost.cycles,
+        flash_bytes=None if emitted.code.cost is None else emitted.code.cost.n_bytes,
         tflite_bytes=tflite_bytes,
         layers=layers,
         files={file: _sha256(content) for file, content in contents.items()},

@@ -5,93 +5,101 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from toolchain.compile.c_text import byte_literals, comment_text, float32_text
-from toolchain.compile.kernel_set import KernelSet
+from toolchain.compile.kernel_set import KernelSet, ProgramCode, StepCode
+from toolchain.compile.model_data import data_header, data_source
 from toolchain.compile.network import FullyConnected, Softmax, Tensor
-from toolchain.compile.program import Place, Program, Region, Step
+from toolchain.compile.program import Program, Step
 from toolchain.compile.quantization import INT8_MAX, INT8_MIN
 
-TFLITE_ALIGNMENT_BYTES = 16
-"""TensorFlow Lite Micro wants its model aligned to this."""
+LAYERS_ASSEMBLY = "jl_model_layers.S"
+"""Name of the assembly that a kernel set may add."""
 
 
 @dataclass(frozen=True)
 class EmittedProgram:
-    """Sources by file name, and the bytes of constant data that each step brings."""
+    """Sources by file name, and the code that they were made of."""
 
     files: dict[str, str]
-    constant_bytes: tuple[int, ...]
+    code: ProgramCode
+
+    @property
+    def arena_bytes(self) -> int:
+        """Static activation memory, without input and output."""
+        return self.code.arena_bytes + self.code.assembly_bytes
 
 
-def emit_program(program: Program, data: bytes, kernels: KernelSet) -> EmittedProgram:
+def emit_program(
+    program: Program, data: bytes, kernels: KernelSet, flash_budget: int | None = None
+) -> EmittedProgram:
     """Write all sources of a program.
 
     Args:
         program: what to compute.
         data: the ``.tflite`` it came from, for TensorFlow Lite Micro.
         kernels: how to compute it.
+        flash_budget: see :meth:`KernelSet.emit`.
 
     Returns:
-        ``jl_model.h``, ``jl_model.c``, ``jl_model_data.h`` and ``jl_model_data.c``; equal
-        arguments give equal text.
+        ``jl_model.h``, ``jl_model.c``, ``jl_model_data.h`` and ``jl_model_data.c``, and
+        :data:`LAYERS_ASSEMBLY` where the kernels need it; equal arguments give equal text.
+
+    Raises:
+        InputError: the budget cannot be kept.
     """
-    codes = [
-        kernels.emit(step, f"layer{i}_", _source(step.source), _target(step.target))
-        for i, step in enumerate(program.steps)
-    ]
-    constant_bytes = tuple(code.constant_bytes for code in codes)
+    code = kernels.emit(program, flash_budget)
+    arena_bytes = code.arena_bytes + code.assembly_bytes
     layers = "\n".join(
-        _layer_comment(i, step) + code.definitions
-        for i, (step, code) in enumerate(zip(program.steps, codes, strict=True))
+        _layer_comment(i, step, part) + part.definitions
+        for i, (step, part) in enumerate(zip(program.steps, code.steps, strict=True))
     )
     arena = (
         "/* Activations between layers; places were planned by their lifetimes. */\n"
-        f"static _Alignas(4) int8_t arena[{program.arena_bytes}];\n\n"
-        if program.arena_bytes
+        f"static _Alignas(4) int8_t arena[{code.arena_bytes}];\n\n"
+        if code.arena_bytes
         else ""
     )
+    run = (
+        f"/* jl_model_run() is in {LAYERS_ASSEMBLY}. */\n"
+        if code.statements is None
+        else f"void jl_model_run(const int8_t *in, int8_t *out) {{\n{code.statements}}}\n"
+    )
     source = (
-        _banner(program, f"Kernels: {kernels.name}.")
+        _banner(program, arena_bytes, f"Kernels: {kernels.name}.")
         + '#include "jl_model.h"\n\n'
         + "".join(f'#include "{header}"\n' for header in kernels.includes)
-        + f"\n{layers}\n{arena}"
-        + "void jl_model_run(const int8_t *in, int8_t *out) {\n"
-        + "".join(code.statements for code in codes)
-        + "}\n"
+        + f"\n{layers}\n{arena}{run}"
     )
-    return EmittedProgram(
-        files={
-            "jl_model.h": _header(program, sum(constant_bytes)),
-            "jl_model.c": source,
-            "jl_model_data.h": _data_header(program, data),
-            "jl_model_data.c": _data_source(program, data),
-        },
-        constant_bytes=constant_bytes,
-    )
+    array_banner = _banner(program, arena_bytes, "The model itself.")
+    constant_bytes = sum(part.constant_bytes for part in code.steps)
+    files = {
+        "jl_model.h": _header(program, arena_bytes, constant_bytes),
+        "jl_model.c": source,
+        "jl_model_data.h": data_header(array_banner, data, program.network.sha256),
+        "jl_model_data.c": data_source(array_banner, data),
+    }
+    if code.assembly is not None:
+        files[LAYERS_ASSEMBLY] = (
+            _banner(program, arena_bytes, f"Kernels: {kernels.name}; layers as in jl_model.c.")
+            + code.assembly
+        )
+    return EmittedProgram(files, code)
 
 
-def _banner(program: Program, text: str) -> str:
+def _banner(program: Program, arena_bytes: int, text: str) -> str:
     network = program.network
     return (
         f"/* {comment_text(network.name)}: {network.macs} MACs, {network.weight_bytes} bytes of "
-        f"weights, {program.arena_bytes} bytes of arena.\n"
+        f"weights, {arena_bytes} bytes of arena.\n"
         f" * From the .tflite with SHA-256\n * {network.sha256}\n"
         f" * Generated by Jouleloop; do not edit. {text} */\n"
     )
-
-
-def _source(place: Place) -> str:
-    return _target(place) if place.region is Region.ARENA else place.region.value
-
-
-def _target(place: Place) -> str:
-    return place.region.value + (f" + {place.offset}" if place.region is Region.ARENA else "")
 
 
 def _quantization(tensor: Tensor) -> str:
     return f"scale {float32_text(tensor.scale)}, zero point {tensor.zero_point}"
 
 
-def _layer_comment(index: int, step: Step) -> str:
+def _layer_comment(index: int, step: Step, code: StepCode) -> str:
     layer = step.layer
     shapes = f"{list(layer.input.shape)} -> {list(layer.output.shape)}"
     lines = [
@@ -115,14 +123,16 @@ def _layer_comment(index: int, step: Step) -> str:
         fused = "" if layer.activation == "NONE" else f"{layer.activation}, "
         bounds = f"clamped to {layer.minimum}..{layer.maximum}" if clamped else "full int8 range"
         lines.append(f"  range   {fused}{bounds}")
+    cost = "" if code.cost is None else f"; {code.cost.cycles} cycles, {code.cost.n_bytes} bytes"
+    lines += [f"  code    {part}" for part in f"{code.strategy}{cost}".split("; ")]
     return "/* " + "\n * ".join(lines) + " */\n"
 
 
-def _header(program: Program, constant_bytes: int) -> str:
+def _header(program: Program, arena_bytes: int, constant_bytes: int) -> str:
     network = program.network
     digest = byte_literals(bytes.fromhex(network.sha256)).replace(",\n", ", \\\n")
     return (
-        _banner(program, "The ahead-of-time program.")
+        _banner(program, arena_bytes, "The ahead-of-time program.")
         + f"""#ifndef JL_MODEL_H
 #define JL_MODEL_H
 
@@ -133,7 +143,7 @@ def _header(program: Program, constant_bytes: int) -> str:
 /* Values, int8. {_quantization(network.output)}. */
 #define JL_MODEL_OUTPUTS {network.output.n_values}
 /* Bytes of static activation memory, without the caller's input and output. */
-#define JL_MODEL_ARENA_BYTES {program.arena_bytes}
+#define JL_MODEL_ARENA_BYTES {arena_bytes}
 /* Bytes of int8 weights, and of all constants: weights, biases, multipliers, tables. */
 #define JL_MODEL_WEIGHT_BYTES {network.weight_bytes}
 #define JL_MODEL_CONSTANT_BYTES {constant_bytes}
@@ -145,34 +155,10 @@ def _header(program: Program, constant_bytes: int) -> str:
 {"}"}
 
 /* One inference. in: JL_MODEL_INPUTS values, left as they are; out: JL_MODEL_OUTPUTS values, which
- * must not overlap them. Both aligned to 4 bytes. Not reentrant: the arena is static. */
+ * must not overlap them. Both aligned to 4 bytes and with room to the end of their last word: code
+ * may read and write whole words. Not reentrant: the arena is static. */
 void jl_model_run(const int8_t *in, int8_t *out);
 
 #endif
 """
-    )
-
-
-def _data_header(program: Program, data: bytes) -> str:
-    return (
-        _banner(program, "The model itself.")
-        + f"""#ifndef JL_MODEL_DATA_H
-#define JL_MODEL_DATA_H
-
-#define JL_MODEL_TFLITE_BYTES {len(data)}
-
-/* The .tflite, aligned to {TFLITE_ALIGNMENT_BYTES} bytes, for TensorFlow Lite Micro. */
-extern const unsigned char jl_model_tflite[JL_MODEL_TFLITE_BYTES];
-
-#endif
-"""
-    )
-
-
-def _data_source(program: Program, data: bytes) -> str:
-    return (
-        _banner(program, "The model itself.")
-        + '#include "jl_model_data.h"\n\n'
-        + f"_Alignas({TFLITE_ALIGNMENT_BYTES}) const unsigned char "
-        + f"jl_model_tflite[JL_MODEL_TFLITE_BYTES] = {{\n{byte_literals(data)}\n}};\n"
     )

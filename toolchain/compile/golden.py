@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolchain.compile.flatbuffer import MALFORMED
-from toolchain.compile.network import Network
 from toolchain.compile.reader import read_network
 from toolchain.errors import InputError, MissingDependencyError, ModelError
 
@@ -44,10 +43,31 @@ def golden(data: bytes, inputs: NDArray[Any]) -> NDArray[Any]:
     network = read_network(data)
     input_type = np.dtype(np.float32 if network.float_input else np.int8)
     output_type = np.dtype(np.float32 if network.float_output else np.int8)
-    rows = _checked_rows(network, inputs, input_type)
+    rows = checked_rows(inputs, network.input.n_values, input_type)
+    return run_interpreter(data, rows, network.output.n_values, output_type)
+
+
+def run_interpreter(
+    data: bytes, rows: NDArray[Any], n_outputs: int, output_type: np.dtype[Any]
+) -> NDArray[Any]:
+    """Run a file that has been read and checked with TensorFlow Lite Micro.
+
+    Args:
+        data: the ``.tflite``.
+        rows: (n, n_inputs), of the file's own input type.
+        n_outputs: values of one output row.
+        output_type: of the file.
+
+    Returns:
+        (n, n_outputs) of ``output_type``.
+
+    Raises:
+        ModelError: the interpreter refuses it, or answers in another type.
+        MissingDependencyError: the ``tflite-micro`` wheel is not installed.
+    """
     interpreter = _interpreter(data)
     shape = tuple(interpreter.get_input_details(0)["shape"])
-    outputs = np.empty((len(rows), network.output.n_values), output_type)
+    outputs = np.empty((len(rows), n_outputs), output_type)
     for i, row in enumerate(rows):
         interpreter.set_input(row.reshape(shape), 0)
         interpreter.invoke()
@@ -61,12 +81,16 @@ def golden(data: bytes, inputs: NDArray[Any]) -> NDArray[Any]:
     return outputs
 
 
-def _checked_rows(network: Network, inputs: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    expected = (len(inputs), network.input.n_values)
-    if inputs.shape != expected or inputs.dtype != dtype:
+def checked_rows(inputs: NDArray[Any], n_inputs: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """The inputs as rows without gaps.
+
+    Raises:
+        InputError: not (n, n_inputs) of ``dtype``.
+    """
+    if inputs.shape != (len(inputs), n_inputs) or inputs.dtype != dtype:
         raise InputError(
             f"inputs of shape {inputs.shape} and type {inputs.dtype}, expected "
-            f"(n, {network.input.n_values}) and {dtype}",
+            f"(n, {n_inputs}) and {dtype}",
             hint="one row per inference, of the model's own input type",
         )
     return np.ascontiguousarray(inputs)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolchain.compile.compiled import CompiledModel, load_compiled
+from toolchain.compile.kernel_sets import kernel_set
 from toolchain.errors import BuildError, InputError, MissingDependencyError
 
 FIRMWARE_DIR = Path(__file__).resolve().parent.parent.parent / "firmware"
@@ -52,6 +53,7 @@ class HostProgram:
     flags and the compiler's version.
 
     Raises:
+        InputError: the program is for another core than this host's.
         RunFolderError: the folder does not hold a compiled model, or it was changed.
         MissingDependencyError: the ``ziglang`` wheel is not installed.
         BuildError: the compiler refused the program, or the library cannot be loaded.
@@ -59,6 +61,13 @@ class HostProgram:
 
     def __init__(self, compiled_dir: Path) -> None:
         self.compiled = load_compiled(compiled_dir)
+        core = kernel_set(self.compiled.kernels).core
+        if core is not None:
+            raise InputError(
+                f"{compiled_dir}: compiled with the kernels {self.compiled.kernels!r}, which run "
+                f"on {core} only",
+                hint="compile with the portable kernels, or count it with measure_cycles",
+            )
         self.library = build_library(self.compiled)
         try:
             self._run = ctypes.CDLL(str(self.library)).jl_host_run

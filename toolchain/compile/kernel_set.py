@@ -1,8 +1,9 @@
-"""The seam between a planned program and the C that computes it on one kind of core.
+"""The seam between a planned program and the code that computes it on one kind of core.
 
-A kernel set turns one step into C: constants, and the statements that execute it. The portable one
-calls the plain kernels in ``firmware/kernels``; a set for one core may as well write straight-line
-code. Whatever it does, its outputs are the same bits.
+A kernel set turns a program into C: constants, and the statements that execute it. The portable one
+calls the plain kernels in ``firmware/kernels``, layer by layer; a set for one core may as well
+write a file of assembly and choose between several ways to compute a layer. Whatever it does, its
+outputs are the same bits.
 """
 
 from __future__ import annotations
@@ -11,20 +12,43 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from toolchain.compile.c_text import constant_array
+from toolchain.compile.cost import Cost
 from toolchain.compile.network import Elementwise, FullyConnected, Layer, Softmax
-from toolchain.compile.program import Step
+from toolchain.compile.program import Place, Program, Region
+from toolchain.errors import InputError
 
 
 @dataclass(frozen=True)
 class StepCode:
-    """C for one step."""
+    """Code for one step."""
 
     definitions: str
-    """File-scope definitions; every name begins with the step's prefix."""
-    statements: str
-    """Statements inside of ``jl_model_run``, indented by four spaces."""
+    """File-scope C definitions; every name begins with ``layer`` and the step's number."""
     constant_bytes: int
     """Bytes of constant data: weights, biases, multipliers, tables, parameter structs."""
+    strategy: str
+    """How the step is computed, for people."""
+    cost: Cost | None = None
+    """What the set's cost model says of the step; ``None`` without a model."""
+
+
+@dataclass(frozen=True)
+class ProgramCode:
+    """Code for a program."""
+
+    steps: tuple[StepCode, ...]
+    statements: str | None
+    """Body of ``jl_model_run``, indented by four spaces; ``None`` when the assembly defines it."""
+    arena_bytes: int
+    """Static activation memory that the C file defines as ``arena``."""
+    assembly: str | None = None
+    """A file of assembly, for the C preprocessor."""
+    assembly_bytes: int = 0
+    """Static activation memory that the assembly defines by itself."""
+    stack_bytes: int | None = None
+    """Deepest stack of the assembly; ``None`` without."""
+    cost: Cost | None = None
+    """Of the whole program, by the set's cost model."""
 
 
 class KernelSet(Protocol):
@@ -36,20 +60,36 @@ class KernelSet(Protocol):
         ...
 
     @property
+    def core(self) -> str | None:
+        """The ``cpu.core`` of a board that the code is for; ``None`` when any core will do."""
+        ...
+
+    @property
     def includes(self) -> tuple[str, ...]:
         """Headers of ``firmware/kernels`` that the definitions need."""
         ...
 
-    def emit(self, step: Step, prefix: str, source: str, target: str) -> StepCode:
-        """C for a step.
+    def emit(self, program: Program, flash_budget: int | None) -> ProgramCode:
+        """Code for a program.
 
         Args:
-            step: what to compute.
-            prefix: begins every name that is defined, such as ``layer0_``.
-            source: C expression of type ``const int8_t *``, aligned to 4 bytes.
-            target: C expression of type ``int8_t *``, aligned to 4 bytes.
+            program: what to compute.
+            flash_budget: most bytes of network code and constants; ``None`` for full speed.
+
+        Raises:
+            InputError: the budget is below what the set needs, or the set has only one size.
         """
         ...
+
+
+def read_from(place: Place) -> str:
+    """C expression of type ``const int8_t *``, aligned to 4 bytes."""
+    return write_to(place)
+
+
+def write_to(place: Place) -> str:
+    """C expression of type ``int8_t *``, aligned to 4 bytes; not for the caller's input."""
+    return place.region.value + (f" + {place.offset}" if place.region is Region.ARENA else "")
 
 
 # Bytes of the parameter structs on a 32-bit target (jl_kernels.h).
@@ -61,11 +101,37 @@ class PortableKernels:
     """Calls into the plain C kernels; small, readable, correct on any core."""
 
     name = "portable"
-    includes = ("jl_kernels.h",)
+    core = None
+    includes: tuple[str, ...] = ("jl_kernels.h",)
 
-    def emit(self, step: Step, prefix: str, source: str, target: str) -> StepCode:
+    def emit(self, program: Program, flash_budget: int | None) -> ProgramCode:
         """See :meth:`KernelSet.emit`."""
-        layer = step.layer
+        if flash_budget is not None:
+            raise InputError(
+                f"the portable kernels have one size and cannot keep to {flash_budget} bytes",
+                hint="give no flash budget, or compile with kernels that can choose",
+            )
+        written = [
+            self.emit_step(step.layer, f"layer{i}_", read_from(step.source), write_to(step.target))
+            for i, step in enumerate(program.steps)
+        ]
+        return ProgramCode(
+            steps=tuple(code for code, _ in written),
+            statements="".join(statements for _, statements in written),
+            arena_bytes=program.arena_bytes,
+        )
+
+    def emit_step(
+        self, layer: Layer, prefix: str, source: str, target: str
+    ) -> tuple[StepCode, str]:
+        """Code for one layer, and the statements that execute it.
+
+        Args:
+            layer: what to compute.
+            prefix: begins every name that is defined, such as ``layer0_``.
+            source: C expression, see :func:`read_from`.
+            target: C expression, see :func:`write_to`.
+        """
         if isinstance(layer, FullyConnected):
             return self._dense(layer, prefix, source, target)
         if isinstance(layer, Softmax):
@@ -74,7 +140,9 @@ class PortableKernels:
             return self._lookup(layer, prefix, source, target)
         raise TypeError(f"a plan has no {type(layer).__name__} steps: {_describe(layer)}")
 
-    def _dense(self, layer: FullyConnected, prefix: str, source: str, target: str) -> StepCode:
+    def _dense(
+        self, layer: FullyConnected, prefix: str, source: str, target: str
+    ) -> tuple[StepCode, str]:
         definitions = [
             constant_array("int8_t", f"{prefix}weights", layer.weights),
             constant_array("int32_t", f"{prefix}bias", layer.folded_bias),
@@ -94,13 +162,12 @@ class PortableKernels:
             "};\n",
         ]
         constants = 4 * layer.n_outputs + 5 * len(layer.multipliers) + _DENSE_STRUCT_BYTES
-        return StepCode(
-            definitions="".join(definitions),
-            statements=f"    jl_dense_run(&{prefix}dense, {source}, {target});\n",
-            constant_bytes=layer.weight_bytes + constants,
-        )
+        code = StepCode("".join(definitions), layer.weight_bytes + constants, "plain C")
+        return code, f"    jl_dense_run(&{prefix}dense, {source}, {target});\n"
 
-    def _softmax(self, layer: Softmax, prefix: str, source: str, target: str) -> StepCode:
+    def _softmax(
+        self, layer: Softmax, prefix: str, source: str, target: str
+    ) -> tuple[StepCode, str]:
         definitions = [
             constant_array("int32_t", f"{prefix}exponentials", layer.exponentials),
             f"static const jl_softmax {prefix}softmax = {{\n"
@@ -110,24 +177,18 @@ class PortableKernels:
             f"    .row_length = {layer.row_length},\n"
             "};\n",
         ]
-        return StepCode(
-            definitions="".join(definitions),
-            statements=f"    jl_softmax_run(&{prefix}softmax, {source}, {target});\n",
-            constant_bytes=4 * len(layer.exponentials) + _SOFTMAX_STRUCT_BYTES,
-        )
+        n_bytes = 4 * len(layer.exponentials) + _SOFTMAX_STRUCT_BYTES
+        code = StepCode("".join(definitions), n_bytes, "plain C")
+        return code, f"    jl_softmax_run(&{prefix}softmax, {source}, {target});\n"
 
-    def _lookup(self, layer: Elementwise, prefix: str, source: str, target: str) -> StepCode:
+    def _lookup(
+        self, layer: Elementwise, prefix: str, source: str, target: str
+    ) -> tuple[StepCode, str]:
         n = layer.output.n_values
-        return StepCode(
-            definitions=constant_array("int8_t", f"{prefix}table", layer.table),
-            statements=f"    jl_lookup_run({prefix}table, {n}, {source}, {target});\n",
-            constant_bytes=len(layer.table),
-        )
+        table = constant_array("int8_t", f"{prefix}table", layer.table)
+        code = StepCode(table, len(layer.table), "a table")
+        return code, f"    jl_lookup_run({prefix}table, {n}, {source}, {target});\n"
 
 
 def _describe(layer: Layer) -> str:
     return f"operator {layer.operator_index} ({layer.operator})"
-
-
-KERNEL_SETS: dict[str, KernelSet] = {"portable": PortableKernels()}
-"""By name."""

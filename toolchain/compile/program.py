@@ -67,11 +67,17 @@ class _Fused:
 def plan_program(network: Network) -> Program:
     """Simplify a network and place its activations."""
     fused = _simplify(network)
-    places, arena_bytes = _place([part.layer for part in fused])
+    placement = place_values([storage_of(part.layer) for part in fused])
     steps = tuple(
-        Step(part.layer, part.operators, places[i], places[i + 1]) for i, part in enumerate(fused)
+        Step(part.layer, part.operators, placement.values[i], placement.values[i + 1])
+        for i, part in enumerate(fused)
     )
-    return Program(network, steps, arena_bytes)
+    return Program(network, steps, placement.arena_bytes)
+
+
+def storage_of(layer: Layer) -> Storage:
+    """What one layer by itself needs."""
+    return Storage(layer.input.n_values, isinstance(layer, Elementwise | Softmax))
 
 
 def _simplify(network: Network) -> list[_Fused]:
@@ -124,26 +130,52 @@ def _append_table(part: _Fused, layer: Elementwise) -> list[_Fused]:
     return [part, _Fused(layer, (layer.operator,))]
 
 
-def _place(layers: Sequence[Layer]) -> tuple[list[Place], int]:
-    """Places of the values between layers, from the input (first) to the output (last)."""
-    # group[i]: which storage the values before layer i share; a layer that reads and writes value
+@dataclass(frozen=True)
+class Storage:
+    """What a stage reads, and what it needs besides."""
+
+    input_bytes: int
+    in_place: bool = False
+    """Whether it may write where it reads: value by value, in order."""
+    scratch_bytes: int = 0
+    """Memory that it needs while it runs."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where everything lies."""
+
+    values: tuple[Place, ...]
+    """From the input (first) to the output (last); one more than stages."""
+    scratch: tuple[Place | None, ...]
+    """Per stage; ``None`` where it needs none."""
+    arena_bytes: int
+
+
+def place_values(stages: Sequence[Storage]) -> Placement:
+    """Place the values between stages that run one after another."""
+    # group[i]: which storage the values before stage i share; a stage that reads and writes value
     # by value may work in place, except on the caller's input.
     groups = [0]
-    for i, layer in enumerate(layers):
-        in_place = isinstance(layer, Elementwise | Softmax) and i > 0
-        groups.append(groups[-1] if in_place else groups[-1] + 1)
+    for i, stage in enumerate(stages):
+        groups.append(groups[-1] if stage.in_place and i > 0 else groups[-1] + 1)
     last = groups[-1]
     lifetimes = []
     for group in range(1, last):
         members = [i for i, g in enumerate(groups) if g == group]
-        n_bytes = layers[members[0]].input.n_values
-        # Values i are written by layer i - 1 and read by layer i.
+        # Values i are written by stage i - 1 and read by stage i.
+        n_bytes = stages[members[0]].input_bytes
         lifetimes.append(Lifetime(n_bytes, members[0] - 1, members[-1]))
+    needy = [i for i, stage in enumerate(stages) if stage.scratch_bytes]
+    lifetimes += [Lifetime(stages[i].scratch_bytes, i, i) for i in needy]
     plan = plan_arena(lifetimes)
-    places = [Place(Region.INPUT)]
+    values = [Place(Region.INPUT)]
     for group in groups[1:]:
         if group == last:
-            places.append(Place(Region.OUTPUT))
+            values.append(Place(Region.OUTPUT))
         else:
-            places.append(Place(Region.ARENA, plan.offsets[group - 1]))
-    return places, plan.n_bytes
+            values.append(Place(Region.ARENA, plan.offsets[group - 1]))
+    scratch: list[Place | None] = [None] * len(stages)
+    for stage_index, offset in zip(needy, plan.offsets[last - 1 :], strict=True):
+        scratch[stage_index] = Place(Region.ARENA, offset)
+    return Placement(tuple(values), tuple(scratch), plan.n_bytes)

@@ -37,7 +37,7 @@ def read_network(data: bytes, name: str = "model") -> Network:
     """
     try:
         model = parse(data)
-        chain = _live_operators(model)
+        chain = live_operators(model)
         float_input, float_output, chain = _split_edges(model, chain)
         layers = tuple(_layer(model, operator) for operator in chain)
         require_one_row(layers[0].input)
@@ -89,8 +89,13 @@ def _split_edges(model: RawModel, chain: list[RawOperator]) -> tuple[bool, bool,
     return float_input, float_output, chain
 
 
-def _live_operators(model: RawModel) -> list[RawOperator]:
-    """The operators that the output depends on, in order, each fed by the one before."""
+def live_operators(model: RawModel) -> list[RawOperator]:
+    """The operators that the output depends on, in order, each fed by the one before.
+
+    Raises:
+        UnsupportedOperatorError: one that is not in :data:`SUPPORTED_OPERATORS`.
+        ModelError: not a chain from one input to one output.
+    """
     source = _only("input", model.inputs)
     target = _only("output", model.outputs)
     producers: dict[int, RawOperator] = {}

@@ -38,7 +38,7 @@ def activation(raw: RawTensor) -> Tensor:
             f"{label(raw)} is a variable or sparse tensor, which is not supported",
             hint=EXPORT_INT8_HINT,
         )
-    _check_shape(raw)
+    check_shape(raw)
     if len(raw.scales) != 1 or len(raw.zero_points) != 1:
         raise ModelError(
             f"{label(raw)} has {len(raw.scales)} scales and {len(raw.zero_points)} zero points, "
@@ -74,7 +74,7 @@ def constant(raw: RawTensor, dtype: str) -> NDArray[np.generic]:
 
     Args:
         raw: the tensor.
-        dtype: ``int8`` or ``int32``.
+        dtype: ``int8``, ``int32`` or ``float32``.
 
     Returns:
         A read-only copy in the tensor's shape.
@@ -123,7 +123,12 @@ def check_scales(raw: RawTensor) -> None:
         )
 
 
-def _check_shape(raw: RawTensor) -> None:
+def check_shape(raw: RawTensor) -> None:
+    """Refuse an activation without a fixed shape of a supported size.
+
+    Raises:
+        ModelError: no dimension, one below 1 or dynamic, or more than :data:`MAX_VALUES` values.
+    """
     shape = list(raw.shape)
     if not shape or any(d < 1 for d in shape) or math.prod(shape) > MAX_VALUES:
         raise ModelError(

@@ -1,0 +1,307 @@
+"""The Cortex-M0+ kernel set: chooses for each layer between speed and size, and writes the code.
+
+A dense layer has three ways to run. *packed* is the fast one, two bytes a weight, straight-line
+code in one assembly function for a whole run of layers (:mod:`m0plus_chain`). *bytes* is the small
+one, one byte a weight and one kernel for all layers (:mod:`m0plus_bytes`). *portable* is the plain
+C, for the few layers whose arithmetic the others cannot prove: accumulators that wrap, or scales so
+small that their staircase has no line. All other layers are portable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+
+import numpy as np
+
+from toolchain.compile import m0plus_bytes
+from toolchain.compile.c_text import constant_array
+from toolchain.compile.cost import Cost
+from toolchain.compile.kernel_set import (
+    PortableKernels,
+    ProgramCode,
+    StepCode,
+    read_from,
+    write_to,
+)
+from toolchain.compile.m0plus_chain import (
+    Chain,
+    DenseStage,
+    build_chain,
+    macro_definitions,
+    packs,
+)
+from toolchain.compile.network import Elementwise, FullyConnected, Layer, Softmax
+from toolchain.compile.program import Program, Storage, place_values, storage_of
+from toolchain.compile.quantization import INT8_MAX, INT8_MIN
+from toolchain.compile.staircase import fit_staircase
+from toolchain.errors import InputError
+
+RUN = "jl_model_run"
+
+PREFERRED_BYTES_PER_WEIGHT = 2.5
+PREFERRED_BYTES = 3 * 1024
+"""Without a budget, code that would take more flash than this is not made faster still."""
+
+CODE_PRICES = (0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.14, 0.16, 0.2, 0.25, 0.35, 0.5, 1.0, 3.0)
+"""Cycles that a byte of code is worth: 0 gives the fastest code, the last the smallest."""
+
+_CALL = Cost(14, 24)
+"""One call in ``jl_model_run``, at most: arguments, their addresses, the call."""
+_RUN_BYTES = 16
+_PORTABLE_CODE_BYTES = {FullyConnected: 448, Softmax: 1008, Elementwise: 152}
+"""Code of the plain kernels at -O3, by the compiler that makes most of it."""
+
+
+class Way(Enum):
+    """How a layer is computed."""
+
+    PACKED = "packed"
+    BYTES = "bytes"
+    PORTABLE = "portable"
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Consecutive steps that run as one: a chain, or a single step."""
+
+    way: Way
+    first: int
+    count: int
+    chain: Chain | None = None
+
+    @property
+    def steps(self) -> range:
+        return range(self.first, self.first + self.count)
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    parts: tuple[_Part, ...]
+    cost: Cost
+
+
+class CortexM0PlusKernels:
+    """Assembly for the Cortex-M0+, exact and with the same number of cycles for every input."""
+
+    name = "m0plus"
+    core = "cortex-m0plus"
+    includes: tuple[str, ...] = ("jl_kernels.h", "jl_m0plus.h")
+
+    def emit(self, program: Program, flash_budget: int | None) -> ProgramCode:
+        """See :meth:`KernelSet.emit`."""
+        planner = _Planner(program)
+        return _write(planner, planner.plan(flash_budget))
+
+
+class _Planner:
+    def __init__(self, program: Program) -> None:
+        self.layers = [step.layer for step in program.steps]
+        self.stages = _stages(self.layers)
+        self.weight_bytes = program.network.weight_bytes
+        self._chain = cache(self._build_chain)
+
+    def plan(self, flash_budget: int | None) -> _Plan:
+        """The fastest plan that was found within the budget.
+
+        Raises:
+            InputError: not even the smallest is.
+        """
+        preferred = int(PREFERRED_BYTES_PER_WEIGHT * self.weight_bytes) + PREFERRED_BYTES
+        limit = preferred if flash_budget is None else flash_budget
+        fastest = self._ways([])
+        plan = self._price(fastest, CODE_PRICES[0])
+        if plan.cost.n_bytes <= limit:
+            return plan
+        small = self._price(fastest, CODE_PRICES[-1])
+        if small.cost.n_bytes <= limit or flash_budget is None:
+            return self._cheapest(fastest, limit, small)
+        order = self._shrinking_order()
+        for count in range(1, len(order) + 1):
+            ways = self._ways(order[:count])
+            plan = self._price(ways, CODE_PRICES[-1])
+            if plan.cost.n_bytes <= limit:
+                return self._cheapest(ways, limit, plan)
+            small = min(small, plan, key=lambda p: p.cost.n_bytes)
+        raise InputError(
+            f"a flash budget of {flash_budget} bytes is too small for this network: its code "
+            f"and constants take at least {small.cost.n_bytes} bytes",
+            hint=f"give at least {small.cost.n_bytes}, or no flash budget for full speed",
+        )
+
+    def _cheapest(self, ways: Sequence[Way], limit: int, small: _Plan) -> _Plan:
+        """The lowest price of code that keeps the limit; ``small`` is that of the highest."""
+        low, high, best = 0, len(CODE_PRICES) - 1, small
+        while high - low > 1:
+            middle = (low + high) // 2
+            plan = self._price(ways, CODE_PRICES[middle])
+            if plan.cost.n_bytes <= limit:
+                high, best = middle, plan
+            else:
+                low = middle
+        return best
+
+    def _ways(self, shrunk: Sequence[int]) -> tuple[Way, ...]:
+        """The fastest way of every step, but the smallest of those in ``shrunk``."""
+        ways = []
+        for index, stage in enumerate(self.stages):
+            if stage is None:
+                ways.append(Way.PORTABLE)
+            elif packs(stage) and not (index in shrunk and m0plus_bytes.runs(stage.staircase)):
+                ways.append(Way.PACKED)
+            elif m0plus_bytes.runs(stage.staircase):
+                ways.append(Way.BYTES)
+            else:
+                ways.append(Way.PORTABLE)
+        return tuple(ways)
+
+    def _shrinking_order(self) -> list[int]:
+        """Steps with two ways; those first that give most bytes for a cycle."""
+        gains = {}
+        for index, stage in enumerate(self.stages):
+            if stage is None or not packs(stage) or not m0plus_bytes.runs(stage.staircase):
+                continue
+            small = m0plus_bytes.layer_cost(stage.layer, stage.staircase)
+            large = self._chain(index, 1, CODE_PRICES[-1]).cost
+            lost = max(1, small.cycles - large.cycles)
+            gains[index] = (large.n_bytes - small.n_bytes) / lost
+        return sorted(gains, key=lambda index: (-gains[index], index))
+
+    def _build_chain(self, first: int, count: int, price: float) -> Chain:
+        stages = [stage for stage in self.stages[first : first + count] if stage is not None]
+        name = RUN if count == len(self.stages) else f"jl_model_layers{first}"
+        return build_chain(stages, name, cycles_per_byte=price)
+
+    def _price(self, ways: Sequence[Way], price: float) -> _Plan:
+        parts: list[_Part] = []
+        index = 0
+        while index < len(ways):
+            count = 1
+            if ways[index] is Way.PACKED:
+                while index + count < len(ways) and ways[index + count] is Way.PACKED:
+                    count += 1
+                chain = self._chain(index, count, price)
+                parts.append(_Part(Way.PACKED, index, count, chain))
+            else:
+                parts.append(_Part(ways[index], index, 1))
+            index += count
+        return _Plan(tuple(parts), self._cost(parts))
+
+    def _cost(self, parts: Sequence[_Part]) -> Cost:
+        total = Cost()
+        if len(parts) > 1 or parts[0].way is not Way.PACKED:
+            total += Cost(0, _RUN_BYTES) + len(parts) * _CALL
+        if any(part.way is Way.BYTES for part in parts):
+            total += Cost(0, m0plus_bytes.KERNEL_BYTES)
+        for part in parts:
+            if part.chain is not None:
+                total += part.chain.cost
+            elif part.way is Way.BYTES:
+                stage = self.stages[part.first]
+                assert stage is not None
+                total += m0plus_bytes.layer_cost(stage.layer, stage.staircase)
+            else:
+                code, _ = PortableKernels().emit_step(self.layers[part.first], "", "", "")
+                total += Cost(0, code.constant_bytes)
+        plain = {type(self.layers[p.first]) for p in parts if p.way is Way.PORTABLE}
+        return total + Cost(0, sum(_PORTABLE_CODE_BYTES[kind] for kind in plain))
+
+
+def _stages(layers: Sequence[Layer]) -> list[DenseStage | None]:
+    """Per step its staircases, where it is dense and has them."""
+    stages: list[DenseStage | None] = []
+    low, high = INT8_MIN, INT8_MAX
+    for layer in layers:
+        stage = None
+        if isinstance(layer, FullyConnected):
+            staircase = fit_staircase(layer, low, high)
+            stage = None if staircase is None else DenseStage(layer, staircase, low, high)
+            low, high = layer.minimum, layer.maximum
+        else:
+            low, high = INT8_MIN, INT8_MAX
+        stages.append(stage)
+    return stages
+
+
+def _storage(part: _Part, layers: Sequence[Layer]) -> Storage:
+    layer = layers[part.first]
+    if part.way is Way.PACKED:
+        return Storage(layer.input.n_values)
+    if part.way is Way.BYTES:
+        return Storage(layer.input.n_values, scratch_bytes=layer.input.n_values)
+    return storage_of(layer)
+
+
+def _write(planner: _Planner, plan: _Plan) -> ProgramCode:
+    layers, stages = planner.layers, planner.stages
+    placement = place_values([_storage(part, layers) for part in plan.parts])
+    codes: list[StepCode] = []
+    statements: list[str] = []
+    chains: list[Chain] = []
+    for number, part in enumerate(plan.parts):
+        source = read_from(placement.values[number])
+        target = write_to(placement.values[number + 1])
+        prefix = f"layer{part.first}_"
+        if part.chain is not None:
+            chains.append(part.chain)
+            codes += _chain_codes(part.chain)
+            statements.append(f"    jl_model_layers{part.first}({source}, {target});\n")
+        elif part.way is Way.BYTES:
+            stage, scratch = stages[part.first], placement.scratch[number]
+            assert stage is not None and scratch is not None
+            codes.append(_bytes_code(stage, prefix))
+            statements.append(
+                f"    jl_m0plus_bytes({prefix}words, {source}, {target}, "
+                f"(uint32_t *)(void *)({write_to(scratch)}));\n"
+            )
+        else:
+            code, text = PortableKernels().emit_step(layers[part.first], prefix, source, target)
+            codes.append(code)
+            statements.append(text)
+    whole = len(plan.parts) == 1 and bool(chains)
+    return ProgramCode(
+        steps=tuple(codes),
+        statements=None if whole else "".join(statements),
+        arena_bytes=placement.arena_bytes,
+        assembly=_assembly(chains) if chains else None,
+        assembly_bytes=max((chain.static_bytes for chain in chains), default=0),
+        stack_bytes=max((chain.stack_bytes for chain in chains), default=None),
+        cost=plan.cost,
+    )
+
+
+def _chain_codes(chain: Chain) -> list[StepCode]:
+    declaration = (
+        f"void {chain.name}(const int8_t *in, int8_t *out);\n" if chain.name != RUN else ""
+    )
+    return [
+        StepCode(
+            definitions=declaration if index == 0 else "",
+            constant_bytes=chain.constant_bytes[index],
+            strategy=note,
+            cost=cost,
+        )
+        for index, (note, cost) in enumerate(zip(chain.notes, chain.layer_costs, strict=True))
+    ]
+
+
+def _bytes_code(stage: DenseStage, prefix: str) -> StepCode:
+    words = m0plus_bytes.layer_words(stage.layer, stage.staircase)
+    return StepCode(
+        definitions=constant_array("uint32_t", f"{prefix}words", np.array(words, np.uint32)),
+        constant_bytes=4 * len(words),
+        strategy="one byte a weight",
+        cost=m0plus_bytes.layer_cost(stage.layer, stage.staircase),
+    )
+
+
+def _assembly(chains: Sequence[Chain]) -> str:
+    macros = macro_definitions({name for chain in chains for name in chain.macros})
+    return (
+        "    .syntax unified\n    .cpu cortex-m0plus\n    .thumb\n\n"
+        + macros
+        + "\n"
+        + "\n".join(chain.text for chain in chains)
+    )
