@@ -55,6 +55,19 @@ class SerialLink(_Strict):
     rx_pin: Pin
 
 
+UsbText = Annotated[str, Field(min_length=1, max_length=31, pattern=r"^[ !#-\[\]-~]+$")]
+"""ASCII that fits one packet of a string descriptor, without what C would have to escape."""
+
+
+class UsbDevice(_Strict):
+    """What the board is called on USB; its serial number is the flash's unique id."""
+
+    vendor_id: int = Field(ge=0, le=0xFFFF)
+    product_id: int = Field(ge=0, le=0xFFFF)
+    manufacturer: UsbText
+    product: UsbText
+
+
 class MeterWiring(_Strict):
     """The power meter on the board's I2C bus."""
 
@@ -115,6 +128,43 @@ class EmulatorModel(_Strict):
     current_a: EmulatedCurrents
 
 
+class PolicyLimits(_Strict):
+    """What one decision's network may take; sizing chooses the widest that keeps all of them."""
+
+    flash_bytes: PositiveInt
+    """Of weights, biases and requantization constants."""
+    ram_bytes: PositiveInt
+    """Of activations; of the weights too where they are run from RAM."""
+    latency_s: PositiveFloat
+    energy_j: PositiveFloat
+    compute_share: float = Field(gt=0, le=1)
+    """Of ``compute_budget_ops_per_s``, for MACs a second at ``decisions_per_s``."""
+    compute_budget_ops_per_s: PositiveFloat
+    decisions_per_s: PositiveFloat
+    source: str
+
+
+class CostModel(_Strict):
+    """What a dense INT8 network costs on the board, until the board itself is calibrated."""
+
+    cycles_per_mac: PositiveFloat
+    cycles_per_output: PositiveFloat
+    cycles_per_layer: PositiveFloat
+    cycles_per_inference: float = Field(ge=0)
+    bytes_per_mac: PositiveFloat
+    """Of flash: one weight."""
+    bytes_per_output: PositiveFloat
+    """Of flash: bias, multiplier and shift."""
+    bytes_per_layer: float = Field(ge=0)
+    weights_in_ram: bool
+    """Whether the weights are copied to RAM and count there as well."""
+    energy_j_per_cycle: PositiveFloat
+    """Board total while running: current x voltage / clock."""
+    energy_j_per_byte: float = Field(ge=0)
+    """Beside its cycles, for reading one byte of weights."""
+    source: str
+
+
 class Board(_Strict):
     """One board file, validated. See ``boards/pico/board.toml`` for a commented example."""
 
@@ -126,8 +176,11 @@ class Board(_Strict):
     memory: Memory
     image: ImageFormat
     link: SerialLink
+    usb: UsbDevice | None = None
     meter: MeterWiring | None = None
     budget: Budgets
+    limits: PolicyLimits | None = None
+    cost_model: CostModel | None = None
     emulator: EmulatorModel | None = None
 
 

@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar, Self, get_args, get_type_hints
 
 from toolchain.errors import ProtocolError
 
-VERSION = 1
+VERSION = 2
 """Protocol version, the first byte of every frame."""
 
 MAX_PAYLOAD_BYTES = 2048
@@ -98,6 +98,18 @@ class Engine(IntEnum):
     FLOAT = 2
 
 
+class Element(IntEnum):
+    """What one input or output value of a network is on the line."""
+
+    INT8 = 0
+    FLOAT32 = 1
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of one value."""
+        return {Element.INT8: 1, Element.FLOAT32: 4}[self]
+
+
 class MeterKind(IntEnum):
     """Which power meter the firmware found, by its id registers."""
 
@@ -114,7 +126,17 @@ class ResetCause(IntEnum):
     RUN_PIN = 1
     WATCHDOG = 2
     REQUESTED = 3
+    FAULT = 4
     UNKNOWN = 255
+
+
+class FaultCause(IntEnum):
+    """What stopped the program before the board last started."""
+
+    NONE = 0
+    HARD_FAULT = 1
+    EXCEPTION = 2
+    STACK = 3
 
 
 class WindowKind(IntEnum):
@@ -188,8 +210,10 @@ class HelloReply(Message):
     """:class:`MeterKind`."""
     reset_cause: U8
     """:class:`ResetCause`."""
-    reserved: U8
-    """0."""
+    input_element: U8
+    """:class:`Element` of the inputs: ``input_t`` of the rows below."""
+    output_element: U8
+    """:class:`Element` of the outputs: ``output_t`` of the rows below."""
     firmware: Char16
     """Firmware version, NUL-padded ASCII."""
     board: Char16
@@ -205,11 +229,19 @@ class HelloReply(Message):
     max_payload: U16
     """Largest payload in bytes that the board accepts or sends."""
     n_inputs: U16
-    """int8 inputs of one inference."""
+    """Input values of one inference."""
     n_outputs: U16
-    """int8 outputs of one inference."""
+    """Output values of one inference."""
     arena_bytes: U32
     """Bytes of activation memory that the engine planned."""
+    fault_cause: U8
+    """:class:`FaultCause`; where it is NONE, the next three are 0."""
+    fault_pc: U32
+    """Address of the instruction that failed; 0 when that is not known."""
+    fault_lr: U32
+    """Link register at that instruction."""
+    fault_status: U32
+    """The core's status register at that instruction (xPSR on ARM)."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +249,7 @@ class InferRequest(Message):
     """Run the network on every row and return the raw outputs."""
 
     TYPE: ClassVar[int] = 0x02
-    TAIL: ClassVar[str] = "count x { int8 input[n_inputs] }"
+    TAIL: ClassVar[str] = "count x { input_t input[n_inputs] }"
 
     count: U16
     """Rows in the tail, at least 1."""
@@ -229,7 +261,7 @@ class InferReply(Message):
     """Raw outputs, each with the board's own cycle count of that one inference."""
 
     TYPE: ClassVar[int] = InferRequest.TYPE | REPLY
-    TAIL: ClassVar[str] = "count x { uint32 cycles; int8 output[n_outputs] }"
+    TAIL: ClassVar[str] = "count x { uint32 cycles; output_t output[n_outputs] }"
 
     count: U16
     """Rows in the tail."""
@@ -241,7 +273,7 @@ class DecideRequest(Message):
     """Decide every row: the network, then the best output whose bit is set in the mask."""
 
     TYPE: ClassVar[int] = 0x03
-    TAIL: ClassVar[str] = "count x { uint8 mask; int8 input[n_inputs] }"
+    TAIL: ClassVar[str] = "count x { uint8 mask; input_t input[n_inputs] }"
 
     count: U16
     """Rows in the tail, at least 1."""
@@ -265,7 +297,7 @@ class WindowRequest(Message):
     """Bound one energy window; the meter is not touched while it runs."""
 
     TYPE: ClassVar[int] = 0x04
-    TAIL: ClassVar[str] = "count x { uint8 mask; int8 input[n_inputs] }"
+    TAIL: ClassVar[str] = "count x { uint8 mask; input_t input[n_inputs] }"
 
     kind: U8
     """:class:`WindowKind`."""
@@ -393,5 +425,13 @@ MESSAGES: tuple[type[Message], ...] = (
 )
 """Every message, in the order of the document and of the generated header."""
 
-ENUMS: tuple[type[IntEnum], ...] = (ErrorCode, Engine, MeterKind, ResetCause, WindowKind)
+ENUMS: tuple[type[IntEnum], ...] = (
+    ErrorCode,
+    Engine,
+    Element,
+    MeterKind,
+    ResetCause,
+    FaultCause,
+    WindowKind,
+)
 """Every enumeration on the line."""

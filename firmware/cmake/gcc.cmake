@@ -1,15 +1,19 @@
-# arm-none-eabi-gcc; JL_GCC is its path.
+# arm-none-eabi-gcc; JL_GCC is its path, JL_GXX that of its C++ compiler where one is needed.
 set(CMAKE_SYSTEM_NAME Generic)
 set(CMAKE_SYSTEM_PROCESSOR arm)
 set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
-list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES JL_GCC)
+list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES JL_GCC JL_GXX)
 set(CMAKE_C_COMPILER ${JL_GCC})
 set(CMAKE_ASM_COMPILER ${JL_GCC})
+set(CMAKE_CXX_COMPILER ${JL_GXX})
 set(CMAKE_C_COMPILER_WORKS TRUE)
 set(CMAKE_ASM_COMPILER_WORKS TRUE)
+set(CMAKE_CXX_COMPILER_WORKS TRUE)
 set(CMAKE_C_ABI_COMPILED TRUE)
+set(CMAKE_CXX_ABI_COMPILED TRUE)
 # Loops of libc.c must not be turned into calls to the functions that they are.
 set(CMAKE_C_FLAGS_INIT "-mcpu=cortex-m0plus -mthumb -fno-tree-loop-distribute-patterns")
 set(CMAKE_ASM_FLAGS_INIT "-mcpu=cortex-m0plus -mthumb")
+set(CMAKE_CXX_FLAGS_INIT "-mcpu=cortex-m0plus -mthumb")
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-nostartfiles -nostdlib")
 set(CMAKE_C_STANDARD_LIBRARIES "-lgcc")

@@ -1,4 +1,4 @@
-/* Frames in, replies out: order of checks, and the memory of the last reply. */
+/* Frames in, replies out: order of checks, and the memory of the last reply of each link. */
 #include "jl_core.h"
 
 #include <stdbool.h>
@@ -10,30 +10,37 @@
 #include "jl_port.h"
 #include "jl_requests.h"
 
-static jl_frame_receiver receiver;
-static jl_link_counters counters;
-
 /* The last reply, kept in clear so that a repeated request is answered with the same bytes. */
-static struct {
+typedef struct {
     uint8_t bytes[JL_FRAME_MAX_BYTES];
     uint16_t length; /* header and payload; 0: there is none */
     uint8_t request_type;
     uint16_t request_sequence;
     uint16_t request_length;
     uint32_t request_crc;
-} last;
+} last_reply;
 
-static void refuse(const jl_header *request, int code, uint32_t detail) {
+/* Two hosts on two links do not see each other: each has its own half frame and its own last
+ * reply. */
+typedef struct {
+    jl_frame_receiver receiver;
+    last_reply last;
+} link_state;
+
+static link_state links[JL_PORT_LINKS];
+static jl_link_counters counters;
+
+static void refuse(last_reply *last, const jl_header *request, int code, uint32_t detail) {
     const jl_error_reply error = {
         .request_type = request->type,
         .code = (int8_t)code,
         .detail = detail,
     };
-    memcpy(last.bytes + JL_HEADER_BYTES, &error, sizeof error);
-    last.length = JL_HEADER_BYTES + sizeof error;
+    memcpy(last->bytes + JL_HEADER_BYTES, &error, sizeof error);
+    last->length = JL_HEADER_BYTES + sizeof error;
 }
 
-static int execute(const jl_header *header, const uint8_t *payload, uint16_t length,
+static int execute(const jl_header *header, const uint8_t *payload, uint16_t length, uint8_t *reply,
                    uint16_t *reply_length, uint32_t *detail) {
     if (header->version != JL_PROTOCOL_VERSION) {
         *detail = header->version;
@@ -49,46 +56,59 @@ static int execute(const jl_header *header, const uint8_t *payload, uint16_t len
         *detail = header->length;
         return JL_ERR_LENGTH;
     }
-    return request->handle(payload, length, last.bytes + JL_HEADER_BYTES, reply_length, detail);
+    return request->handle(payload, length, reply, reply_length, detail);
 }
 
 /* HELLO is always executed: its answer takes the place of the reply that is to be forgotten. */
-static bool is_repetition(const jl_header *header) {
-    return last.length != 0 && header->type != JL_TYPE_HELLO_REQUEST &&
-           header->type == last.request_type && header->sequence == last.request_sequence &&
-           receiver.length == last.request_length && receiver.crc == last.request_crc;
+static bool is_repetition(const link_state *link, const jl_header *header) {
+    const last_reply *last = &link->last;
+    return last->length != 0 && header->type != JL_TYPE_HELLO_REQUEST &&
+           header->type == last->request_type && header->sequence == last->request_sequence &&
+           link->receiver.length == last->request_length && link->receiver.crc == last->request_crc;
 }
 
-static void answer(void) {
+/* What was computed on a stack that has run over must not get out. */
+static void check_stack(void) {
+    if (!jl_port_stack_intact()) {
+        const jl_port_fault fault = {.cause = JL_FAULT_CAUSE_STACK};
+        jl_port_fail(&fault);
+    }
+}
+
+static void answer(uint32_t index) {
+    link_state *link = &links[index];
+    const jl_frame_receiver *receiver = &link->receiver;
+    last_reply *last = &link->last;
     jl_header header;
-    memcpy(&header, receiver.bytes, sizeof header);
-    if (!is_repetition(&header)) {
-        uint16_t length = (uint16_t)(receiver.length - JL_HEADER_BYTES);
+    memcpy(&header, receiver->bytes, sizeof header);
+    if (!is_repetition(link, &header)) {
+        uint16_t length = (uint16_t)(receiver->length - JL_HEADER_BYTES);
         uint16_t reply_length = 0;
         uint32_t detail = 0;
         uint8_t type = (uint8_t)(header.type | JL_TYPE_REPLY);
-        last.length = 0;
-        int status =
-            execute(&header, receiver.bytes + JL_HEADER_BYTES, length, &reply_length, &detail);
+        last->length = 0;
+        int status = execute(&header, receiver->bytes + JL_HEADER_BYTES, length,
+                             last->bytes + JL_HEADER_BYTES, &reply_length, &detail);
+        check_stack();
         if (status < 0) {
-            refuse(&header, status, detail);
+            refuse(last, &header, status, detail);
             type = JL_TYPE_ERROR_REPLY;
         } else {
-            last.length = (uint16_t)(JL_HEADER_BYTES + reply_length);
+            last->length = (uint16_t)(JL_HEADER_BYTES + reply_length);
         }
         const jl_header reply = {
             .version = JL_PROTOCOL_VERSION,
             .type = type,
             .sequence = header.sequence,
-            .length = (uint16_t)(last.length - JL_HEADER_BYTES),
+            .length = (uint16_t)(last->length - JL_HEADER_BYTES),
         };
-        memcpy(last.bytes, &reply, sizeof reply);
-        last.request_type = header.type;
-        last.request_sequence = header.sequence;
-        last.request_length = receiver.length;
-        last.request_crc = receiver.crc;
+        memcpy(last->bytes, &reply, sizeof reply);
+        last->request_type = header.type;
+        last->request_sequence = header.sequence;
+        last->request_length = receiver->length;
+        last->request_crc = receiver->crc;
     }
-    jl_frame_send(last.bytes, last.length);
+    jl_frame_send(index, last->bytes, last->length);
 }
 
 void jl_core_init(void) {
@@ -98,22 +118,35 @@ void jl_core_init(void) {
     (void)jl_measure_init();
 }
 
-void jl_core_poll(void) {
+/* One chunk of one link; false if nothing had come in. */
+static bool poll_link(uint32_t index) {
     uint8_t chunk[64];
-    size_t n;
-    while ((n = jl_port_read(chunk, sizeof chunk)) > 0) {
-        for (size_t i = 0; i < n; i++) {
-            switch (jl_frame_push(&receiver, chunk[i])) {
-            case JL_FRAME_READY:
-                counters.frames_received++;
-                answer();
-                break;
-            case JL_FRAME_REJECTED:
-                counters.frames_rejected++;
-                break;
-            case JL_FRAME_PENDING:
-                break;
-            }
+    const size_t n = jl_port_read(index, chunk, sizeof chunk);
+    for (size_t i = 0; i < n; i++) {
+        switch (jl_frame_push(&links[index].receiver, chunk[i])) {
+        case JL_FRAME_READY:
+            counters.frames_received++;
+            answer(index);
+            jl_port_watchdog_feed();
+            break;
+        case JL_FRAME_REJECTED:
+            counters.frames_rejected++;
+            break;
+        case JL_FRAME_PENDING:
+            break;
         }
     }
+    return n > 0;
+}
+
+void jl_core_poll(void) {
+    bool any;
+    do {
+        jl_port_watchdog_feed();
+        any = false;
+        /* In turn, so that a host that never pauses does not lock the other out. */
+        for (uint32_t index = 0; index < JL_PORT_LINKS; index++) {
+            any = poll_link(index) || any;
+        }
+    } while (any);
 }

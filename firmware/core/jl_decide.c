@@ -5,6 +5,7 @@
 #include "jl_measure.h"
 #include "jl_port.h"
 #include "jl_protocol.h"
+#include "jl_rows.h"
 
 /* What decide_job() works on: jl_measure() calls functions without arguments. */
 static struct {
@@ -19,11 +20,11 @@ bool jl_decide_mask_allows(uint8_t mask, uint16_t n_outputs) {
 
 /* The input is copied for every invocation: an engine may plan activations over it. */
 JL_HOT static void copy_input(const uint8_t *input) {
-    int8_t *to = jl_inference_input();
+    uint8_t *to = jl_inference_input();
     /* Backwards, because a count that ends at zero saves a comparison in every turn. */
-    for (uint32_t i = jl_inference_describe()->n_inputs; i > 0;) {
+    for (uint32_t i = jl_input_bytes(jl_inference_describe()); i > 0;) {
         i--;
-        to[i] = (int8_t)input[i];
+        to[i] = input[i];
     }
 }
 
@@ -31,15 +32,7 @@ JL_HOT static int invoke(void) {
     return jl_inference_invoke() < 0 ? JL_ERR_INFERENCE : JL_OK;
 }
 
-JL_HOT static int decide_job(void) {
-    copy_input(job.row + 1);
-    int status = invoke();
-    if (status != JL_OK) {
-        return status;
-    }
-    const int8_t *output = jl_inference_output();
-    const uint32_t n = jl_inference_describe()->n_outputs;
-    uint32_t mask = job.row[0];
+JL_HOT static uint8_t best_int8(const int8_t *output, uint32_t n, uint32_t mask) {
     uint32_t choice = 0;
     int32_t best = INT32_MIN;
     for (uint32_t i = 0; i < n; i++, mask >>= 1) {
@@ -48,7 +41,41 @@ JL_HOT static int decide_job(void) {
             choice = i;
         }
     }
-    job.action = (uint8_t)choice;
+    return (uint8_t)choice;
+}
+
+/* Sign and magnitude of IEEE 754 order as integers do, so no float arithmetic is needed; both
+ * zeros are 0. */
+JL_HOT static int best_float32(const uint32_t *output, uint32_t n, uint32_t mask, uint8_t *choice) {
+    const uint32_t sign = 1u << 31, infinity = 0xffu << 23;
+    int32_t best = INT32_MIN;
+    for (uint32_t i = 0; i < n; i++, mask >>= 1) {
+        uint32_t magnitude = output[i] & ~sign;
+        if (magnitude > infinity) {
+            return JL_ERR_INFERENCE;
+        }
+        int32_t value = (output[i] & sign) != 0 ? -(int32_t)magnitude : (int32_t)magnitude;
+        if ((mask & 1u) != 0 && value > best) {
+            best = value;
+            *choice = (uint8_t)i;
+        }
+    }
+    return JL_OK;
+}
+
+JL_HOT static int decide_job(void) {
+    copy_input(job.row + 1);
+    int status = invoke();
+    if (status != JL_OK) {
+        return status;
+    }
+    const jl_inference_info *network = jl_inference_describe();
+    const uint32_t n = network->n_outputs;
+    const uint32_t mask = job.row[0];
+    if (network->output_element == JL_ELEMENT_FLOAT32) {
+        return best_float32(jl_inference_output(), n, mask, &job.action);
+    }
+    job.action = best_int8(jl_inference_output(), n, mask);
     return JL_OK;
 }
 

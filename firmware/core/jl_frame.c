@@ -73,7 +73,7 @@ jl_frame_event jl_frame_push(jl_frame_receiver *receiver, uint8_t byte) {
     return JL_FRAME_PENDING;
 }
 
-void jl_frame_send(uint8_t *bytes, size_t length) {
+void jl_frame_send(uint32_t link, uint8_t *bytes, size_t length) {
     store_le32(bytes + length, jl_crc32(bytes, length));
     length += JL_CRC_BYTES;
 
@@ -84,8 +84,8 @@ void jl_frame_send(uint8_t *bytes, size_t length) {
             run++;
         }
         uint8_t code = (uint8_t)(run + 1u);
-        jl_port_write(&code, 1);
-        jl_port_write(bytes + at, run);
+        jl_port_write(link, &code, 1);
+        jl_port_write(link, bytes + at, run);
         at += run;
         if (code == COBS_FULL_BLOCK) {
             if (at == length) {
@@ -99,5 +99,6 @@ void jl_frame_send(uint8_t *bytes, size_t length) {
         at++; /* the zero that the next code byte stands for */
     }
     const uint8_t delimiter = DELIMITER;
-    jl_port_write(&delimiter, 1);
+    jl_port_write(link, &delimiter, 1);
+    jl_port_flush(link);
 }

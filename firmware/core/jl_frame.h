@@ -33,7 +33,7 @@ typedef struct {
 jl_frame_event jl_frame_push(jl_frame_receiver *receiver, uint8_t byte);
 
 /* Put the CRC behind length bytes (header and payload; room for JL_CRC_BYTES more is needed) and
- * send the frame through jl_port_write(). */
-void jl_frame_send(uint8_t *bytes, size_t length);
+ * send the frame on a link of jl_port.h. */
+void jl_frame_send(uint32_t link, uint8_t *bytes, size_t length);
 
 #endif

@@ -10,6 +10,7 @@
 #include "jl_meter.h"
 #include "jl_port.h"
 #include "jl_protocol.h"
+#include "jl_rows.h"
 #include "jl_window.h"
 
 #define CYCLES_BYTES 4u
@@ -64,10 +65,13 @@ static int handle_hello(const uint8_t *payload, uint16_t length, uint8_t *reply,
     jl_meter_reply meter;
     int meter_error;
     (void)jl_meter_find(&meter, &meter_error); /* none is a fact here, not a failure */
+    const jl_port_fault *fault = jl_port_last_fault();
     jl_hello_reply hello = {
         .engine = network->engine,
         .meter = meter.kind,
         .reset_cause = jl_port_reset_cause(),
+        .input_element = network->input_element,
+        .output_element = network->output_element,
         .firmware = JL_FIRMWARE_VERSION,
         .board = JL_BOARD_NAME,
         .clock_hz = JL_CLOCK_HZ,
@@ -75,6 +79,10 @@ static int handle_hello(const uint8_t *payload, uint16_t length, uint8_t *reply,
         .n_inputs = network->n_inputs,
         .n_outputs = network->n_outputs,
         .arena_bytes = network->arena_bytes,
+        .fault_cause = fault->cause,
+        .fault_pc = fault->pc,
+        .fault_lr = fault->lr,
+        .fault_status = fault->status,
     };
     jl_port_chip_id(hello.chip_id);
     memcpy(hello.image_sha256, image_sha256, sizeof hello.image_sha256);
@@ -89,9 +97,11 @@ static int handle_infer(const uint8_t *payload, uint16_t length, uint8_t *reply,
     jl_infer_request request;
     memcpy(&request, payload, sizeof request);
     const jl_inference_info *network = jl_inference_describe();
-    const uint32_t reply_row_bytes = CYCLES_BYTES + network->n_outputs;
-    int status = check_rows(request.count, network->n_inputs, length - sizeof request,
-                            reply_row_bytes, detail);
+    const uint32_t input_bytes = jl_input_bytes(network);
+    const uint32_t output_bytes = jl_output_bytes(network);
+    const uint32_t reply_row_bytes = CYCLES_BYTES + output_bytes;
+    int status =
+        check_rows(request.count, input_bytes, length - sizeof request, reply_row_bytes, detail);
     if (status != JL_OK) {
         return status;
     }
@@ -109,9 +119,10 @@ static int handle_infer(const uint8_t *payload, uint16_t length, uint8_t *reply,
             *detail = i;
             return status;
         }
+        jl_port_watchdog_feed();
         put_cycles(to, cycles);
-        memcpy(to + CYCLES_BYTES, jl_inference_output(), network->n_outputs);
-        row += network->n_inputs;
+        memcpy(to + CYCLES_BYTES, jl_inference_output(), output_bytes);
+        row += input_bytes;
         to += reply_row_bytes;
     }
     *reply_length = (uint16_t)(to - reply);
@@ -122,7 +133,7 @@ static int handle_decide(const uint8_t *payload, uint16_t length, uint8_t *reply
                          uint16_t *reply_length, uint32_t *detail) {
     jl_decide_request request;
     memcpy(&request, payload, sizeof request);
-    const uint32_t row_bytes = 1u + jl_inference_describe()->n_inputs;
+    const uint32_t row_bytes = jl_decide_row_bytes(jl_inference_describe());
     const uint32_t reply_row_bytes = 1u + CYCLES_BYTES;
     const uint8_t *rows = payload + sizeof request;
     int status =
@@ -146,6 +157,7 @@ static int handle_decide(const uint8_t *payload, uint16_t length, uint8_t *reply
             *detail = i;
             return status;
         }
+        jl_port_watchdog_feed();
         put_cycles(to + 1, cycles);
         to += reply_row_bytes;
     }
@@ -172,7 +184,7 @@ static int check_idle_window(const jl_window_request *request, uint32_t tail_byt
 
 static int check_inference_window(const jl_window_request *request, const uint8_t *rows,
                                   uint32_t tail_bytes, uint32_t *detail) {
-    const uint32_t row_bytes = 1u + jl_inference_describe()->n_inputs;
+    const uint32_t row_bytes = jl_decide_row_bytes(jl_inference_describe());
     int status = check_rows(request->count, row_bytes, tail_bytes, 1u, detail);
     if (status == JL_OK) {
         status = check_masks(rows, request->count, row_bytes, detail);

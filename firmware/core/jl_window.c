@@ -7,6 +7,7 @@
 #include "jl_measure.h"
 #include "jl_meter.h"
 #include "jl_port.h"
+#include "jl_rows.h"
 
 /* A stopped timer would never end an idle window, so both clocks prove themselves first. */
 #define CLOCK_CHECK_US 10u
@@ -27,7 +28,7 @@ static int check_clocks(void) {
 }
 
 JL_HOT static int decide_all(uint32_t iterations, const uint8_t *rows, uint32_t count) {
-    const uint32_t row_bytes = 1u + jl_inference_describe()->n_inputs;
+    const uint32_t row_bytes = jl_decide_row_bytes(jl_inference_describe());
     const uint8_t *row = rows;
     uint32_t at = 0;
     for (uint32_t i = 0; i < iterations; i++) {
@@ -36,6 +37,7 @@ JL_HOT static int decide_all(uint32_t iterations, const uint8_t *rows, uint32_t 
         if (status != JL_OK) {
             return status;
         }
+        jl_port_watchdog_feed();
         row += row_bytes;
         if (++at == count) {
             at = 0;
@@ -53,6 +55,7 @@ static void sleep_until(uint64_t end_us) {
             return;
         }
         jl_port_wait();
+        jl_port_watchdog_feed();
     }
 }
 

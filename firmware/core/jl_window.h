@@ -6,7 +6,7 @@
 
 #include "jl_protocol.h"
 
-/* Bound one window. rows are request->count rows of { uint8 mask; int8 input[n_inputs] } whose
+/* Bound one window. rows are request->count rows of { uint8 mask; input_t input[n_inputs] } whose
  * masks have been checked; the request's other fields have been checked as well. JL_OK;
  * JL_ERR_NO_METER or JL_ERR_CLOCK before anything ran; JL_ERR_METER, JL_ERR_INFERENCE or
  * JL_ERR_CLOCK when what ran must not be published. *detail is the value that goes with it. */

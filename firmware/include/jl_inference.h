@@ -8,10 +8,16 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct {
     uint8_t engine;           /* jl_engine of jl_protocol.h */
-    uint16_t n_inputs;        /* int8 values */
-    uint16_t n_outputs;       /* int8 values */
+    uint8_t input_element;    /* jl_element of jl_protocol.h */
+    uint8_t output_element;   /* jl_element of jl_protocol.h */
+    uint16_t n_inputs;        /* values */
+    uint16_t n_outputs;       /* values */
     uint32_t arena_bytes;     /* activation memory, planned at build time */
     uint8_t model_sha256[32]; /* of the .tflite that the network came from */
 } jl_inference_info;
@@ -22,13 +28,18 @@ int jl_inference_init(void);
 /* What is linked in; constant. */
 const jl_inference_info *jl_inference_describe(void);
 
-/* Where the caller puts n_inputs values before jl_inference_invoke(). */
-int8_t *jl_inference_input(void);
+/* Where the caller puts n_inputs values of input_element before jl_inference_invoke(); aligned for
+ * that type. */
+void *jl_inference_input(void);
 
-/* Where n_outputs values are after jl_inference_invoke(). */
-const int8_t *jl_inference_output(void);
+/* Where n_outputs values of output_element are after jl_inference_invoke(); aligned likewise. */
+const void *jl_inference_output(void);
 
 /* Run the network once. 0 or a negative jl_error. */
 int jl_inference_invoke(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

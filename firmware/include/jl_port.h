@@ -1,8 +1,8 @@
 /* The seam between the board-independent core and one chip.
  *
  * A port is a folder firmware/port/<chip>/ that implements every function below; the core calls
- * nothing else of the chip. Nothing here allocates, and only jl_port_wait() and jl_port_write()
- * may take longer than some microseconds.
+ * nothing else of the chip. Nothing here allocates, and only jl_port_wait(),
+ * jl_port_write() and jl_port_flush() may take longer than some microseconds.
  */
 #ifndef JL_PORT_H
 #define JL_PORT_H
@@ -24,17 +24,25 @@
 /* Bring up clocks, link, timers, bus and pins. Called once, before anything else here. */
 void jl_port_init(void);
 
-/* Bytes that have come in, up to capacity; 0 when there are none. Never waits. */
-size_t jl_port_read(uint8_t *bytes, size_t capacity);
+/* Byte streams that requests come in on, numbered from 0. On one that a board does not have,
+ * nothing ever comes. */
+#define JL_PORT_LINKS 2u
 
-/* Send length bytes; returns when the last one is in the transmitter. */
-void jl_port_write(const uint8_t *bytes, size_t length);
+/* Bytes that have come in on a link, up to capacity; 0 when there are none. Never waits. */
+size_t jl_port_read(uint32_t link, uint8_t *bytes, size_t capacity);
+
+/* Send length bytes on a link. May hold some back until jl_port_flush(), which ends a reply. A link
+ * whose far end does not take them is given up until then; neither call waits for it above 1 s. */
+void jl_port_write(uint32_t link, const uint8_t *bytes, size_t length);
+void jl_port_flush(uint32_t link);
 
 /* Bytes lost since reset because nobody had read the ones before. */
 uint32_t jl_port_bytes_overrun(void);
 
 /* Sleep until an interrupt. Returns at once if one was handled since the last return, so that
- * "read until empty, then wait" never sleeps over a byte. May return early. */
+ * "read until empty, then wait" never sleeps over a byte. May return early, and does so after
+ * JL_PORT_WAIT_MAX_US, in time to feed the watchdog. */
+#define JL_PORT_WAIT_MAX_US 4000000u
 void jl_port_wait(void);
 
 /* Microseconds since reset. */
@@ -70,6 +78,28 @@ void jl_port_chip_id(uint8_t id[8]);
 
 /* Why the board last started: a jl_reset_cause of jl_protocol.h. */
 uint8_t jl_port_reset_cause(void);
+
+/* Tell the watchdog, which jl_port_init() started, that there was progress. It resets the board
+ * when it has not been told so for JL_PORT_WATCHDOG_MIN_US or longer. Call it from the loop that
+ * answers, and from loops under it once a turn; never from an interrupt, and never from a loop
+ * that waits for something that may not come. */
+void jl_port_watchdog_feed(void);
+#define JL_PORT_WATCHDOG_MIN_US 8000000u
+
+/* What stopped the program before this start; all zero when nothing did. */
+typedef struct {
+    uint8_t cause;   /* jl_fault_cause of jl_protocol.h */
+    uint32_t pc;     /* instruction that failed; 0: unknown */
+    uint32_t lr;     /* link register there */
+    uint32_t status; /* the core's status register there (xPSR) */
+} jl_port_fault;
+const jl_port_fault *jl_port_last_fault(void);
+
+/* Stop the program: keep *fault for the next start and reset the board. */
+void jl_port_fail(const jl_port_fault *fault) __attribute__((noreturn));
+
+/* Whether the stack has stayed above the last bytes that are reserved for it. */
+bool jl_port_stack_intact(void);
 
 /* Bytes reserved for the stack, and how deep it has ever been. */
 uint32_t jl_port_stack_bytes(void);

@@ -13,7 +13,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from toolchain.board import load_board
-from toolchain.build import Image, boot2, build_image, load_image, size, sources, uf2
+from toolchain.build import Image, boot2, build_image, elf, load_image, size, sources, uf2
 from toolchain.errors import BoardFileError, BuildError, InputError, MissingDependencyError
 from toolchain.protocol import Engine
 
@@ -26,8 +26,8 @@ static int8_t input[4], output[2];
 static const jl_inference_info info = {.engine = JL_ENGINE_AOT, .n_inputs = 4, .n_outputs = 2};
 int jl_inference_init(void) { return JL_OK; }
 const jl_inference_info *jl_inference_describe(void) { return &info; }
-int8_t *jl_inference_input(void) { return input; }
-const int8_t *jl_inference_output(void) { return output; }
+void *jl_inference_input(void) { return input; }
+const void *jl_inference_output(void) { return output; }
 int jl_inference_invoke(void) { output[0] = (int8_t)(input[0] + EXTRA); return JL_OK; }
 """
 
@@ -275,9 +275,29 @@ def test_a_smaller_board_refuses_what_it_cannot_hold(built: Image):
             size.check_limits(dataclasses.replace(built.size, **change))
 
 
-def test_an_engine_without_sources_is_refused(tmp_path: Path, model_dir: Path):
-    with pytest.raises(BuildError, match="no engine 'tflm'"):
-        build_image(load_board("pico"), model_dir, tmp_path, engine=Engine.TFLM)
+def test_an_engine_without_code_for_the_chip_is_refused(
+    tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(
+        sources.ENGINE_FOLDERS, Engine.FLOAT, lambda chip: ("engine/float", f"engine/none/{chip}")
+    )
+    with pytest.raises(BuildError, match=r"engine 'float'.*engine/none/rp2040.*'rp2040'"):
+        build_image(load_board("pico"), model_dir, tmp_path, engine=Engine.FLOAT)
+
+
+@pytest.mark.firmware
+def test_a_program_for_another_core_is_refused(built: Image, tmp_path: Path):
+    elf.check_core(built.elf, "cortex-m0plus")
+    # An attribute section of its own making: Tag_CPU_arch (6) of v7E-M (13).
+    data = bytearray(built.elf.read_bytes())
+    at = data.index(b"aeabi\0")
+    attributes = bytes(data[at : at + 64])
+    (position,) = [i for i in range(64) if attributes[i : i + 2] in (b"\x06\x0b", b"\x06\x0c")]
+    data[at + position + 1] = 13
+    other = tmp_path / "other.elf"
+    other.write_bytes(data)
+    with pytest.raises(BuildError, match=r"architecture \[13\].*cortex-m0plus"):
+        elf.check_core(other, "cortex-m0plus")
 
 
 def test_a_chip_without_a_port_is_refused(tmp_path: Path, model_dir: Path):

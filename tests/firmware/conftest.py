@@ -75,6 +75,7 @@ class Pico:
 
         self.mcu = RP2040()
         self.mcu.logger = ConsoleLogger(LogLevel.ERROR, throw_on_error=False)
+        self.mcu.on_break = self._undefined_instruction
         self.mcu.load_bootrom(device.BOOTROM_B1)
         flash = image.bin.read_bytes()
         self.mcu.flash[: len(flash)] = flash
@@ -91,6 +92,11 @@ class Pico:
 
     def _stop(self) -> None:
         self._simulator.stopped = True
+
+    def _undefined_instruction(self, _code: int) -> None:
+        """A hard fault (ARMv6-M B1.5.2), which rp2040py does not raise; 16-bit encodings only."""
+        self.mcu.core.pc -= 2
+        self.mcu.core.exception_entry(3)
 
     def _byte_arrived(self) -> None:
         self.mcu.uart[0].feed_byte(self._incoming.popleft())
@@ -221,6 +227,29 @@ class Ina228:
         return self.registers[register].to_bytes(2, "big")
 
 
+class RecordingPll:
+    """A PLL (2.18.4), with the reset values of its registers; locks when it is powered."""
+
+    CS, PWR, FBDIV_INT, PRIM = 0x0, 0x4, 0x8, 0xC
+
+    def __init__(self) -> None:
+        self.registers = {self.CS: 1, self.PWR: 0x2D, self.FBDIV_INT: 0, self.PRIM: 0x77000}
+        self.log: list[tuple[int, int]] = []
+
+    def read_uint32(self, offset: int) -> int:
+        locked = not self.registers[self.PWR] & (1 << 5 | 1 << 0)
+        return self.registers[offset & 0xFFF] | (locked << 31 if offset == self.CS else 0)
+
+    def write_uint32_atomic(self, offset: int, value: int, atomic_type: int) -> None:
+        old = self.registers[offset]
+        new = {0: value, 1: old ^ value, 2: old | value, 3: old & ~value}[atomic_type]
+        self.registers[offset] = new
+        self.log.append((offset, new))
+
+    def reset(self) -> None:
+        self.__init__()
+
+
 ImageFactory = Callable[..., Image]
 
 
@@ -271,3 +300,15 @@ def ina228() -> Callable[[Pico], Ina228]:
 def pico(pico_with: Callable[[str], Pico]) -> Pico:
     """A fresh board whose network sums its inputs."""
     return pico_with("engine_sum")
+
+
+@pytest.fixture
+def parse_reply() -> Callable[[bytes], Frame]:
+    """Takes a reply apart, given without its delimiter."""
+    return parse_frame
+
+
+@pytest.fixture
+def recording_pll() -> type[RecordingPll]:
+    """A PLL's registers, to take the place of one that rp2040py does not have."""
+    return RecordingPll

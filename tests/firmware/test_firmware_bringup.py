@@ -13,33 +13,10 @@ pytestmark = [pytest.mark.firmware, pytest.mark.emulator]
 PLL_SYS = 0x40028
 
 
-class RecordingPll:
-    """PLL_SYS (2.18.4), with the reset values of its registers; locks when it is powered."""
-
-    CS, PWR, FBDIV_INT, PRIM = 0x0, 0x4, 0x8, 0xC
-
-    def __init__(self) -> None:
-        self.registers = {self.CS: 1, self.PWR: 0x2D, self.FBDIV_INT: 0, self.PRIM: 0x77000}
-        self.log: list[tuple[int, int]] = []
-
-    def read_uint32(self, offset: int) -> int:
-        locked = not self.registers[self.PWR] & (1 << 5 | 1 << 0)
-        return self.registers[offset & 0xFFF] | (locked << 31 if offset == self.CS else 0)
-
-    def write_uint32_atomic(self, offset: int, value: int, atomic_type: int) -> None:
-        old = self.registers[offset]
-        new = {0: value, 1: old ^ value, 2: old | value, 3: old & ~value}[atomic_type]
-        self.registers[offset] = new
-        self.log.append((offset, new))
-
-    def reset(self) -> None:
-        self.__init__()
-
-
 @pytest.fixture
-def started(pico_with):
+def started(pico_with, recording_pll):
     pico = pico_with("engine_sum")
-    pico.pll = pico.mcu.peripherals[PLL_SYS] = RecordingPll()
+    pico.pll = pico.mcu.peripherals[PLL_SYS] = recording_pll()
     pico.run(0.01)
     return pico
 
@@ -121,6 +98,6 @@ def test_what_is_used_is_taken_out_of_reset(pico_with):
     resets = pico.mcu.resets
     resets._reset = 0x1FFFFFF
     pico.run(0.01)
-    # I2C0, IO_BANK0, PADS_BANK0, PLL_SYS, TIMER, UART0 (2.14.3)
-    used = 1 << 3 | 1 << 5 | 1 << 8 | 1 << 12 | 1 << 21 | 1 << 22
+    # I2C0, IO_BANK0, PADS_BANK0, PLL_SYS, PLL_USB, TIMER, UART0, USBCTRL (2.14.3)
+    used = 1 << 3 | 1 << 5 | 1 << 8 | 1 << 12 | 1 << 13 | 1 << 21 | 1 << 22 | 1 << 24
     assert resets._reset == 0x1FFFFFF & ~used

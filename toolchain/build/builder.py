@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from toolchain.board import Board
-from toolchain.build import boot2, config_header, elf, protocol_header, rp2040, size, sources, uf2
-from toolchain.build.cmake import CmakeBuild
+from toolchain.build import boot2, elf, rp2040, size, sources, tflm_arena, uf2
 from toolchain.build.image import RECORD, Image, save_image
-from toolchain.build.sources import SourceSet, image_sha256
-from toolchain.build.tools import Compiler, CompilerName, find_compiler
-from toolchain.errors import BoardFileError, BuildError
+from toolchain.build.recipe import Recipe
+from toolchain.build.tflm import find_cxx, find_tflm
+from toolchain.build.tools import CompilerName, find_compiler
+from toolchain.errors import BoardFileError, BuildError, InputError
 from toolchain.protocol import Engine
 
-RUNTIME_ALLOWANCE_BYTES = 8 * 1024
-"""Room kept in SRAM for the compiler's arithmetic when deciding where the network goes."""
-
-_NO_SHA256 = bytes(32)
+MEASURING_RESERVE_BYTES = 48 * 1024
+"""SRAM that an image which measures TensorFlow Lite Micro's arena keeps for everything else."""
 
 
 def build_image(
@@ -29,7 +27,7 @@ def build_image(
     out_dir: Path,
     *,
     engine: Engine = Engine.AOT,
-    compiler: CompilerName = "zig",
+    compiler: CompilerName | None = None,
     network_memory: Literal["auto", "sram", "flash"] = "auto",
     engine_sources: Sequence[Path] | None = None,
 ) -> Image:
@@ -42,7 +40,8 @@ def build_image(
         model_dir: folder that :mod:`toolchain.compile` wrote, with its ``model.json``.
         out_dir: where the image goes; CMake's folder and the log ``build.log`` lie there too.
         engine: what computes the network.
-        compiler: ``zig`` from its wheel, or ``gcc`` (arm-none-eabi) from the PATH.
+        compiler: ``zig`` from its wheel, or ``gcc`` (arm-none-eabi) from the PATH; by default zig,
+            and gcc for the engine tflm, which needs it.
         network_memory: where code and weights run from; ``auto`` takes SRAM when they fit, and
             :attr:`SizeReport.network_memory` says what was taken.
         engine_sources: C files that implement ``jl_inference.h`` by themselves, instead of engine,
@@ -50,35 +49,40 @@ def build_image(
 
     Raises:
         BoardFileError: the chip cannot do what the board file says.
-        InputError: the model folder is not complete.
-        MissingDependencyError: a wheel or the asked-for compiler is not installed.
+        InputError: the model folder is not complete, or the compiler is not one for this engine.
+        MissingDependencyError: a wheel, the asked-for compiler or the user's TensorFlow Lite Micro
+            tree is not there.
         BuildError: the compiler or linker failed, or the image does not fit.
     """
     family_id = board.image.uf2_family_id
     if family_id is None:
         raise BoardFileError(f"board {board.name!r}: image.uf2_family_id is missing")
     model_sha256 = sources.model_sha256(model_dir)
-    source_set = sources.collect(board, model_dir, engine, engine_sources)
-    found = find_compiler(compiler)
+    recipe = _recipe(board, model_dir, out_dir, engine, compiler, engine_sources)
     out_dir.mkdir(parents=True, exist_ok=True)
     # What an earlier build left must not be taken for this one's, should it fail.
     for name in (RECORD, "build.log"):
         (out_dir / name).unlink(missing_ok=True)
 
-    recipe = _Recipe(board, engine, source_set, found, out_dir)
-    placement: size.NetworkMemory = "flash" if network_memory == "flash" else "sram"
-    identity = recipe.configure(placement)
-    if network_memory == "auto" and not recipe.network_fits_sram():
-        placement = "flash"
+    if recipe.tflm is not None:
+        recipe, sram = _with_measured_arena(recipe)
+        placement: size.NetworkMemory = "sram" if sram else "flash"
+        if network_memory != "auto":
+            placement = network_memory
         identity = recipe.configure(placement)
-    recipe.cmake.build("firmware")
+    else:
+        placement = "flash" if network_memory == "flash" else "sram"
+        identity = recipe.configure(placement)
+        if network_memory == "auto" and not recipe.network_fits_sram():
+            placement = "flash"
+            identity = recipe.configure(placement)
 
     elf_path = out_dir / "firmware.elf"
-    shutil.copyfile(recipe.cmake.folder / "firmware.elf", elf_path)
-    elf.seal_boot2(elf_path)
-    flash = elf.flash_image(elf_path, rp2040.FLASH_BASE, board.memory.flash_bytes)
+    shutil.copyfile(recipe.link(), elf_path)
+    flash = recipe.flash_image(elf_path)
     if not boot2.is_sealed(flash):
         raise BuildError(f"{elf_path}: the second-stage boot's CRC is wrong in the flash image")
+    elf.check_core(elf_path, board.cpu.core)
     image = Image(
         elf=elf_path,
         uf2=out_dir / "firmware.uf2",
@@ -87,7 +91,7 @@ def build_image(
         model_sha256=model_sha256,
         engine=engine,
         board=board.name,
-        compiler=found.version,
+        compiler=recipe.compiler.version,
         size=size.measure(elf_path, board.memory, placement),
     )
     image.bin.write_bytes(flash)
@@ -96,83 +100,42 @@ def build_image(
     return image
 
 
-@dataclass(frozen=True)
-class _Recipe:
-    """What is built, and where."""
-
-    board: Board
-    engine: Engine
-    sources: SourceSet
-    compiler: Compiler
-    out_dir: Path
-
-    @property
-    def cmake(self) -> CmakeBuild:
-        folder = self.out_dir / f"cmake-{self.compiler.name}"
-        return CmakeBuild(folder, self.out_dir / "build.log", self.compiler)
-
-    def configure(self, network_memory: size.NetworkMemory) -> bytes:
-        """Write the generated headers and CMake's folder; returns the image's identity."""
-        memory = self.board.memory
-        settings = {
-            "compiler": self.compiler.version,
-            "engine": self.engine.name,
-            "memory": memory.model_dump_json(),
-            "network_memory": network_memory,
-        }
-        headers = {
-            "jl_protocol.h": protocol_header.render(),
-            "jl_config.h": config_header.render(self.board, _NO_SHA256),
-        }
-        identity = image_sha256(self.sources, headers, settings)
-        headers["jl_config.h"] = config_header.render(self.board, identity)
-        generated_dir = self.out_dir / "generated"
-        generated_dir.mkdir(exist_ok=True)
-        for name, text in headers.items():
-            (generated_dir / name).write_text(text, encoding="utf-8")
-
-        # What debug information calls the folders, so that no path of this machine gets into it.
-        names = self.sources.folders() | {
-            generated_dir: "generated",
-            self.compiler.path.parent: "compiler",
-        }
-        self.cmake.configure(
-            {
-                "JL_CHIP": self.board.chip,
-                "JL_GENERATED_DIR": _absolute(generated_dir),
-                "JL_NETWORK_SOURCES": _cmake_list(map(_absolute, self.sources.network)),
-                "JL_NETWORK_INCLUDES": _cmake_list(map(_absolute, self.sources.includes)),
-                "JL_PREFIX_MAPS": _cmake_list(
-                    f"{_absolute(folder)}={name}" for folder, name in names.items()
-                ),
-                "JL_NETWORK_MEMORY": network_memory,
-                "JL_FLASH_BYTES": str(memory.flash_bytes),
-                "JL_RAM_BYTES": str(memory.ram_bytes),
-                "JL_STACK_BYTES": str(memory.stack_bytes),
-            }
+def _recipe(
+    board: Board,
+    model_dir: Path,
+    out_dir: Path,
+    engine: Engine,
+    compiler: CompilerName | None,
+    engine_sources: Sequence[Path] | None,
+) -> Recipe:
+    needs_tflm = engine is Engine.TFLM and engine_sources is None
+    if needs_tflm and compiler == "zig":
+        raise InputError(
+            "the engine tflm is built with gcc, since the library it links is; zig was asked for",
+            hint="leave the compiler out, or say gcc",
         )
-        return identity
-
-    def network_fits_sram(self) -> bool:
-        """An upper bound from the object files, before unused sections are dropped."""
-        self.cmake.build("jl_core")
-        self.cmake.build("jl_network")
-        network = elf.total_bytes(self.cmake.objects("jl_network"), lambda _: True)
-        core = elf.total_bytes(
-            self.cmake.objects("jl_core"),
-            lambda section: section.name.startswith((".data", ".bss", ".time_critical")),
-        )
-        stack = self.board.memory.stack_bytes
-        return network + core + RUNTIME_ALLOWANCE_BYTES + stack <= self.board.memory.ram_bytes
+    tree = find_tflm(board.cpu.core) if needs_tflm else None
+    found = find_compiler(compiler or ("gcc" if needs_tflm else "zig"))
+    cxx = find_cxx(found.path) if needs_tflm else None
+    source_set = sources.collect(board, model_dir, engine, engine_sources)
+    return Recipe(board, engine, source_set, found, out_dir, cxx=cxx, tflm=tree)
 
 
-def _absolute(path: Path) -> str:
-    return path.resolve().as_posix()
-
-
-def _cmake_list(items: Iterable[str]) -> str:
-    texts = list(items)
-    for text in texts:
-        if ";" in text:
-            raise BuildError(f"{text}: CMake cannot take a path with a semicolon")
-    return ";".join(texts)
+def _with_measured_arena(recipe: Recipe) -> tuple[Recipe, bool]:
+    """The recipe with the arena that its model needs, and whether all of it fits SRAM."""
+    memory = recipe.board.memory
+    room = memory.ram_bytes - memory.stack_bytes
+    largest = room - MEASURING_RESERVE_BYTES
+    measuring = replace(
+        recipe,
+        out_dir=recipe.out_dir / "measure-arena",
+        headers={"jl_tflm_config.h": tflm_arena.config_header(largest, measure=True)},
+    )
+    measuring.configure("flash")
+    elf_path = measuring.link()
+    elf.check_core(elf_path, recipe.board.cpu.core)
+    arena = tflm_arena.measure_arena(elf_path, measuring.flash_image(elf_path), largest)
+    report = size.measure(elf_path, memory, "flash")
+    headers = {"jl_tflm_config.h": tflm_arena.config_header(arena, measure=False)}
+    fits = report.network + report.ram_static - largest + arena <= room
+    return replace(recipe, headers=headers), fits

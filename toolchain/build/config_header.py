@@ -41,6 +41,7 @@ def render(board: Board, image_sha256: bytes) -> str:
         "JL_UART_RX_PIN": board.link.rx_pin,
         "JL_METER_BUS": int(board.meter is not None),
     }
+    values |= _usb(board)
     values |= _meter(board)
     lines = [
         f"#define {name} {f'{value}u' if isinstance(value, int) else value}\n"
@@ -51,6 +52,19 @@ def render(board: Board, image_sha256: bytes) -> str:
         " * file: change that file, not this one. */\n"
         "#ifndef JL_CONFIG_H\n#define JL_CONFIG_H\n\n" + "".join(lines) + "\n#endif\n"
     )
+
+
+def _usb(board: Board) -> dict[str, int | str]:
+    usb = board.usb
+    if usb is None:
+        return {"JL_USB": 0}
+    return {
+        "JL_USB": 1,
+        "JL_USB_VENDOR_ID": usb.vendor_id,
+        "JL_USB_PRODUCT_ID": usb.product_id,
+        "JL_USB_MANUFACTURER": f'"{usb.manufacturer}"',
+        "JL_USB_PRODUCT": f'"{usb.product}"',
+    }
 
 
 def _meter(board: Board) -> dict[str, int | str]:

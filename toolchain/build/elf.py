@@ -10,12 +10,15 @@ from pathlib import Path
 from elftools.common.exceptions import ELFError
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
+from elftools.elf.sections import ARMAttributesSection, SymbolTableSection
 
 from toolchain.build import boot2
 from toolchain.errors import BuildError
 
 ERASED = b"\xff"
+
+_ARM_ARCHITECTURES = {"cortex-m0plus": frozenset({11, 12})}
+"""Values of Tag_CPU_arch that a core executes: v6-M and v6S-M (Arm IHI 0045, 3.3.5.2)."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,35 @@ def symbols(path: Path, names: Iterable[str]) -> dict[str, int]:
                 raise BuildError(f"{path}: has no symbol {name}")
             values[name] = int(found[0]["st_value"])
     return values
+
+
+def check_core(path: Path, core: str) -> None:
+    """Refuse a program that was linked from objects for another core.
+
+    GNU ld takes the higher of two architectures without a word, and the core would stop at the
+    first instruction that it does not have.
+
+    Raises:
+        BuildError: no ELF file, or one for more than the core has.
+    """
+    if core not in _ARM_ARCHITECTURES:
+        return
+    with _open(path) as elf:
+        section = elf.get_section_by_name(".ARM.attributes")
+        if not isinstance(section, ARMAttributesSection):
+            raise BuildError(f"{path}: does not say which architecture it is for")
+        found = {
+            attribute.value
+            for subsection in section.iter_subsections()
+            for part in subsection.iter_subsubsections()
+            for attribute in part.iter_attributes("TAG_CPU_ARCH")
+        }
+    if not found or not found <= _ARM_ARCHITECTURES[core]:
+        raise BuildError(
+            f"{path}: is for Arm architecture {sorted(found)} (Tag_CPU_arch), {core} has "
+            f"{sorted(_ARM_ARCHITECTURES[core])}",
+            hint="link a library that was built for this core",
+        )
 
 
 def total_bytes(paths: Iterable[Path], counts: Callable[[Section], bool]) -> int:

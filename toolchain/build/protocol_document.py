@@ -48,9 +48,10 @@ _INTRODUCTION = """\
 
 <!-- Rendered by toolchain/build/protocol_document.py from toolchain/protocol.py: change that. -->
 
-How a host talks to the firmware over a byte stream (a serial line at the board file's baud rate,
-8 data bits, no parity, 1 stop bit). The host asks and the board answers; the board never speaks
-unasked, prints no banner, and does not reset when the port is opened.
+How a host talks to the firmware over a byte stream: a UART at the board file's baud rate with 8
+data bits, no parity and 1 stop bit, or a USB serial line (CDC ACM) at any rate. The host asks and
+the board answers on the line that it was asked on; the board never speaks unasked, prints no
+banner, and does not reset when the port is opened.
 
 The messages are declared once, in `toolchain/protocol.py`. The host uses those classes, the
 firmware's `jl_protocol.h` and this document are generated from them.
@@ -74,8 +75,16 @@ _RULES = f"""\
   executed; METER, CLOCK and INFERENCE can also mean that what was executed must not be used.
 - Empty frames (0x00 after 0x00) are no frames. A host that has just opened the port sends one 0x00
   first, which ends whatever half frame an earlier host may have left.
+- Each line has its own half frame and its own last reply, so hosts on two lines do not see each
+  other. One request is worked on at a time.
+- A USB line that is closed while its rate is 1200 baud (DTR falls) sends an RP2040 into its boot
+  ROM's drive, to be flashed. Nothing else that is done to a port has an effect on the program.
+- A board whose program hangs is reset by its watchdog after some seconds (8 on the RP2040); one
+  whose program faults is reset at once. HELLO tells either (`reset_cause`, `fault_cause`) until
+  the next reset. The request that was under way gets no reply.
 - While the board computes a row, interrupts are held back so that none of their cycles is counted.
-  Its UART bridges 32 bytes of that time; what is lost is counted (`bytes_overrun` of STATUS).
+  Its UART bridges 32 bytes of that time; what is lost is counted (`bytes_overrun` of STATUS). On
+  USB the host waits instead, and nothing is lost.
 - All integers are little-endian; signed ones are two's complement; fields are packed without gaps.
 """
 

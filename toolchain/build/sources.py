@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,18 @@ MODEL_SOURCES = {
 }
 """The generated C that each engine takes from a compiled model's folder."""
 
-_CODE = frozenset({".c", ".h", ".S"})
+MODEL_ASSEMBLY = {Engine.AOT: ("jl_model_layers.S",)}
+"""Generated assembly that some kernel sets add to it."""
+
+ENGINE_FOLDERS: dict[Engine, Callable[[str], tuple[str, ...]]] = {
+    Engine.AOT: lambda chip: ("engine/aot", "kernels"),
+    Engine.TFLM: lambda chip: ("engine/tflm",),
+    Engine.FLOAT: lambda chip: ("engine/float", f"engine/float/{chip}"),
+}
+"""Folders of firmware/ that an engine is made of, given the chip."""
+
+_COMPILED = frozenset({".c", ".cc", ".S"})
+_CODE = _COMPILED | {".h"}
 _BUILD_FILES = frozenset({".cmake", ".in"})
 
 
@@ -75,15 +86,18 @@ def collect(
         network = {f"network/{path.name}": path for path in sorted(engine_sources)}
         return SourceSet(tuple(network.values()), (), files | network)
 
-    engine_dir = FIRMWARE_DIR / "engine" / engine.name.lower()
-    kernels_dir = FIRMWARE_DIR / "kernels"
-    code = _named(f"firmware/engine/{engine.name.lower()}", _files_in(engine_dir))
-    if not any(name.endswith(".c") for name in code):
-        raise BuildError(
-            f"the firmware has no engine {engine.name.lower()!r}",
-            hint="build with the engine aot",
-        )
-    code |= _named("firmware/kernels", _files_in(kernels_dir))
+    engine_name = engine.name.lower()
+    folders = ENGINE_FOLDERS[engine](board.chip)
+    code: dict[str, Path] = {}
+    for folder in folders:
+        found = _named(f"firmware/{folder}", _files_in(FIRMWARE_DIR / folder))
+        if not found:
+            raise BuildError(
+                f"the engine {engine_name!r} has nothing in firmware/{folder}, so it does not run "
+                f"on chip {board.chip!r}",
+                hint="build with the engine aot",
+            )
+        code |= found
     for name in MODEL_SOURCES[engine]:
         for path in (model_dir / name, (model_dir / name).with_suffix(".h")):
             if not path.is_file():
@@ -91,8 +105,10 @@ def collect(
                     f"{model_dir}: lacks {path.name}", hint="compile the model into this folder"
                 )
             code[f"model/{path.name}"] = path
-    network_files = tuple(code[name] for name in sorted(code) if name.endswith(".c"))
-    return SourceSet(network_files, (engine_dir, kernels_dir, model_dir), files | code)
+    code |= _named("model", (model_dir / name for name in MODEL_ASSEMBLY.get(engine, ())))
+    compiled = tuple(code[name] for name in sorted(code) if code[name].suffix in _COMPILED)
+    includes = (*(FIRMWARE_DIR / folder for folder in folders), model_dir)
+    return SourceSet(compiled, includes, files | code)
 
 
 def model_sha256(model_dir: Path) -> str:

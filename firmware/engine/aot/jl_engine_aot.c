@@ -3,9 +3,10 @@
 #include "jl_model.h"
 #include "jl_protocol.h"
 
-/* Generated programs may load words. */
-static _Alignas(4) int8_t input[JL_MODEL_INPUTS];
-static _Alignas(4) int8_t output[JL_MODEL_OUTPUTS];
+/* Generated programs load and store words, to the end of the last one. */
+#define WHOLE_WORDS(n) (((n) + 3) / 4 * 4)
+static _Alignas(4) int8_t input[WHOLE_WORDS(JL_MODEL_INPUTS)];
+static _Alignas(4) int8_t output[WHOLE_WORDS(JL_MODEL_OUTPUTS)];
 
 static const jl_inference_info info = {
     .engine = JL_ENGINE_AOT,
@@ -23,11 +24,11 @@ const jl_inference_info *jl_inference_describe(void) {
     return &info;
 }
 
-int8_t *jl_inference_input(void) {
+void *jl_inference_input(void) {
     return input;
 }
 
-const int8_t *jl_inference_output(void) {
+const void *jl_inference_output(void) {
     return output;
 }
 

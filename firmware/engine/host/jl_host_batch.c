@@ -9,14 +9,14 @@
 void jl_host_run(uint32_t count, const int8_t *in, int8_t *out);
 
 void jl_host_run(uint32_t count, const int8_t *in, int8_t *out) {
-    static _Alignas(4) int8_t input[JL_MODEL_INPUTS];
-    static _Alignas(4) int8_t output[JL_MODEL_OUTPUTS];
+    static _Alignas(4) int8_t input[(JL_MODEL_INPUTS + 3) / 4 * 4];
+    static _Alignas(4) int8_t output[(JL_MODEL_OUTPUTS + 3) / 4 * 4];
 
     for (uint32_t row = 0; row < count; row++) {
-        memcpy(input, in, sizeof input);
+        memcpy(input, in, JL_MODEL_INPUTS);
         jl_model_run(input, output);
-        memcpy(out, output, sizeof output);
-        in += sizeof input;
-        out += sizeof output;
+        memcpy(out, output, JL_MODEL_OUTPUTS);
+        in += JL_MODEL_INPUTS;
+        out += JL_MODEL_OUTPUTS;
     }
 }

@@ -1,12 +1,9 @@
 /* Bring-up order, clocks, resets and pins. */
 #include "jl_config.h"
 #include "jl_port.h"
-#include "jl_protocol.h"
 #include "rp2040.h"
 
 #define XOSC_HZ 12000000u
-
-static uint8_t reset_cause;
 
 void rp2040_unreset(uint32_t mask) {
     REG_CLEAR(RESETS_RESET) = mask;
@@ -16,6 +13,20 @@ void rp2040_unreset(uint32_t mask) {
 
 static void reset(uint32_t mask) {
     REG_SET(RESETS_RESET) = mask;
+}
+
+/* 12 MHz * fbdiv / postdiv1 / postdiv2 (2.18.3). */
+static void start_pll(uint32_t base, uint32_t unit, uint32_t fbdiv, uint32_t postdiv1,
+                      uint32_t postdiv2) {
+    reset(unit);
+    rp2040_unreset(unit);
+    REG(base + PLL_CS) = 1u;
+    REG(base + PLL_FBDIV_INT) = fbdiv;
+    REG_CLEAR(base + PLL_PWR) = 1u << 5 | 1u << 0; /* VCO and PLL on */
+    while ((REG(base + PLL_CS) & 1u << 31) == 0) {
+    }
+    REG(base + PLL_PRIM) = postdiv1 << 16 | postdiv2 << 12;
+    REG_CLEAR(base + PLL_PWR) = 1u << 3; /* post dividers on */
 }
 
 void rp2040_clocks_init(void) {
@@ -39,16 +50,7 @@ void rp2040_clocks_init(void) {
     while (REG(CLK_SYS_SELECTED) != 1u << 0) {
     }
 
-    /* System PLL: 12 MHz * FBDIV / POSTDIV1 / POSTDIV2 (2.18.3). */
-    reset(RESET_PLL_SYS);
-    rp2040_unreset(RESET_PLL_SYS);
-    REG(PLL_CS) = 1u;
-    REG(PLL_FBDIV_INT) = JL_PLL_FBDIV;
-    REG_CLEAR(PLL_PWR) = 1u << 5 | 1u << 0; /* VCO and PLL on */
-    while ((REG(PLL_CS) & 1u << 31) == 0) {
-    }
-    REG(PLL_PRIM) = (uint32_t)JL_PLL_POSTDIV1 << 16 | (uint32_t)JL_PLL_POSTDIV2 << 12;
-    REG_CLEAR(PLL_PWR) = 1u << 3; /* post dividers on */
+    start_pll(PLL_SYS_BASE, RESET_PLL_SYS, JL_PLL_FBDIV, JL_PLL_POSTDIV1, JL_PLL_POSTDIV2);
 
     /* clk_sys and clk_peri from the PLL, undivided. */
     REG(CLK_SYS_DIV) = 1u << 8;
@@ -57,6 +59,14 @@ void rp2040_clocks_init(void) {
     while (REG(CLK_SYS_SELECTED) != 1u << 1) {
     }
     REG(CLK_PERI_CTRL) = 1u << 11; /* enabled, AUXSRC: clk_sys */
+
+#if JL_USB
+    /* clk_usb: 12 MHz * 100 / 5 / 5 = 48 MHz, undivided. Off while its source changes. */
+    REG(CLK_USB_CTRL) = 0;
+    start_pll(PLL_USB_BASE, RESET_PLL_USB, 100u, 5u, 5u);
+    REG(CLK_USB_DIV) = 1u << 8;
+    REG(CLK_USB_CTRL) = 1u << 11; /* enabled, AUXSRC: clksrc_pll_usb */
+#endif
 
     /* clk_ref / 12 is the 1 MHz tick of the timer and the watchdog (4.7.2). */
     REG(WATCHDOG_TICK) = WATCHDOG_TICK_ENABLE | XOSC_HZ / 1000000u;
@@ -93,31 +103,13 @@ void jl_port_gate(bool high) {
 #endif
 }
 
-static uint8_t read_reset_cause(void) {
-    uint32_t watchdog = REG(WATCHDOG_REASON);
-    uint32_t chip = REG(CHIP_RESET);
-    if (watchdog & WATCHDOG_REASON_TIMER) {
-        return JL_RESET_CAUSE_WATCHDOG;
-    }
-    if (watchdog & WATCHDOG_REASON_FORCE) {
-        return JL_RESET_CAUSE_REQUESTED;
-    }
-    if (chip & CHIP_RESET_HAD_RUN) {
-        return JL_RESET_CAUSE_RUN_PIN;
-    }
-    return chip & CHIP_RESET_HAD_POR ? JL_RESET_CAUSE_POWER_ON : JL_RESET_CAUSE_UNKNOWN;
-}
-
-uint8_t jl_port_reset_cause(void) {
-    return reset_cause;
-}
-
 void jl_port_init(void) {
-    reset_cause = read_reset_cause();
     rp2040_clocks_init();
+    rp2040_watchdog_init();
     rp2040_timers_init();
     rp2040_flash_id_init();
     rp2040_pins_init();
     rp2040_uart_init();
     rp2040_i2c_init();
+    rp2040_usb_init();
 }

@@ -22,6 +22,7 @@
 
 #ifndef __ASSEMBLER__
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define REG(address) (*(volatile uint32_t *)(uintptr_t)(address))
@@ -37,6 +38,8 @@
 #define CLK_SYS_DIV (CLOCKS_BASE + 0x40u)
 #define CLK_SYS_SELECTED (CLOCKS_BASE + 0x44u)
 #define CLK_PERI_CTRL (CLOCKS_BASE + 0x48u)
+#define CLK_USB_CTRL (CLOCKS_BASE + 0x54u)
+#define CLK_USB_DIV (CLOCKS_BASE + 0x58u)
 #define CLK_SYS_RESUS_CTRL (CLOCKS_BASE + 0x78u)
 
 /* Crystal oscillator (2.16.7) */
@@ -45,12 +48,17 @@
 #define XOSC_STATUS (XOSC_BASE + 0x04u)
 #define XOSC_STARTUP (XOSC_BASE + 0x0cu)
 
-/* System PLL (2.18.4) */
+/* PLLs (2.18.4) */
 #define PLL_SYS_BASE 0x40028000u
-#define PLL_CS (PLL_SYS_BASE + 0x0u)
-#define PLL_PWR (PLL_SYS_BASE + 0x4u)
-#define PLL_FBDIV_INT (PLL_SYS_BASE + 0x8u)
-#define PLL_PRIM (PLL_SYS_BASE + 0xcu)
+#define PLL_USB_BASE 0x4002c000u
+#define PLL_CS 0x0u
+#define PLL_PWR 0x4u
+#define PLL_FBDIV_INT 0x8u
+#define PLL_PRIM 0xcu
+
+/* Power-on state machine (2.13.5): what a watchdog reset takes along; all but both oscillators */
+#define PSM_WDSEL 0x40010008u
+#define PSM_WDSEL_ALL_BUT_OSCILLATORS 0x1fffcu
 
 /* Subsystem resets (2.14.3) */
 #define RESETS_RESET 0x4000c000u
@@ -59,16 +67,23 @@
 #define RESET_IO_BANK0 (1u << 5)
 #define RESET_PADS_BANK0 (1u << 8)
 #define RESET_PLL_SYS (1u << 12)
+#define RESET_PLL_USB (1u << 13)
 #define RESET_TIMER (1u << 21)
 #define RESET_UART0 (1u << 22) /* UART1 is the next bit */
+#define RESET_USBCTRL (1u << 24)
 
 /* Voltage regulator and chip reset (2.10.6), watchdog (4.7.6) */
 #define CHIP_RESET 0x40064008u
 #define CHIP_RESET_HAD_POR (1u << 8)
 #define CHIP_RESET_HAD_RUN (1u << 16)
+#define WATCHDOG_CTRL 0x40058000u
+#define WATCHDOG_CTRL_TRIGGER (1u << 31)
+#define WATCHDOG_CTRL_ENABLE (1u << 30)
+#define WATCHDOG_LOAD 0x40058004u
 #define WATCHDOG_REASON 0x40058008u
 #define WATCHDOG_REASON_TIMER (1u << 0)
 #define WATCHDOG_REASON_FORCE (1u << 1)
+#define WATCHDOG_SCRATCH(n) (0x4005800cu + 4u * (n)) /* survive a watchdog reset */
 #define WATCHDOG_TICK 0x4005802cu
 #define WATCHDOG_TICK_ENABLE (1u << 9)
 
@@ -92,7 +107,7 @@
 
 /* Timer (4.6.5) */
 #define TIMER_BASE 0x40054000u
-#define TIMER_ALARM0 (TIMER_BASE + 0x10u)
+#define TIMER_ALARM(n) (TIMER_BASE + 0x10u + 4u * (n))
 #define TIMER_ARMED (TIMER_BASE + 0x20u) /* writing a bit disarms its alarm */
 #define TIMER_TIMERAWH (TIMER_BASE + 0x24u)
 #define TIMER_TIMERAWL (TIMER_BASE + 0x28u)
@@ -108,6 +123,8 @@
 
 /* Interrupts (2.3.2) */
 #define IRQ_TIMER_0 0u
+#define IRQ_TIMER_1 1u
+#define IRQ_USBCTRL 5u
 #define IRQ_UART0 20u /* UART1 is the next one */
 #define IRQ_COUNT 26u
 
@@ -117,17 +134,32 @@ void rp2040_timers_init(void);
 void rp2040_pins_init(void);
 void rp2040_uart_init(void);
 void rp2040_i2c_init(void);
+void rp2040_usb_init(void);
+void rp2040_watchdog_init(void);
 void rp2040_flash_id_init(void);
 
 /* Take subsystems out of reset and wait until they are. */
 void rp2040_unreset(uint32_t mask);
 
+/* Take back jl_port_wake_at(). */
+void rp2040_wake_cancel(void);
+
 /* Give a pin to a function with these pad bits. */
 void rp2040_pin(uint32_t pin, uint32_t function, uint32_t pad);
 
-/* Interrupt handlers, named in the vector table. */
+/* The links behind jl_port_read(), jl_port_write() and jl_port_flush(). */
+size_t rp2040_uart_read(uint8_t *bytes, size_t capacity);
+void rp2040_uart_write(const uint8_t *bytes, size_t length);
+size_t rp2040_usb_read(uint8_t *bytes, size_t capacity);
+void rp2040_usb_write(const uint8_t *bytes, size_t length);
+void rp2040_usb_flush(void);
+
+/* Interrupt and exception handlers, named in the vector table. */
 void rp2040_uart_interrupt(void);
 void rp2040_alarm_interrupt(void);
+void rp2040_heartbeat_interrupt(void);
+void rp2040_usb_interrupt(void);
+void rp2040_fault(void);
 
 #endif /* __ASSEMBLER__ */
 #endif

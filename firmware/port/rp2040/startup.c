@@ -17,6 +17,9 @@ int main(void);
 void jl_reset(void);
 
 #define STACK_PAINT 0x5ac35ac3u
+/* The paint at the very bottom that nothing may ever touch. More than one word, because a call
+ * that goes too deep need not write every word of its frame. */
+#define STACK_GUARD_WORDS 16u
 
 static void copy_section(const uint32_t *from, uint32_t *to, const uint32_t *end) {
     /* To the compiler these are different objects, whose addresses can never be equal; to the
@@ -48,14 +51,6 @@ void jl_reset(void) {
     }
 }
 
-/* An exception that nothing handles. The board falls silent, which the host reports; it must not
- * restart as if nothing had been. */
-static void halt(void) {
-    for (;;) {
-        __asm volatile("wfi");
-    }
-}
-
 uint32_t jl_port_stack_bytes(void) {
     return (uint32_t)((uintptr_t)jl_stack_high - (uintptr_t)jl_stack_low);
 }
@@ -68,6 +63,15 @@ uint32_t jl_port_stack_used_bytes(void) {
     return (uint32_t)((uintptr_t)jl_stack_high - (uintptr_t)word);
 }
 
+bool jl_port_stack_intact(void) {
+    for (const uint32_t *word = jl_stack_low; word < jl_stack_low + STACK_GUARD_WORDS; word++) {
+        if (*(const volatile uint32_t *)word != STACK_PAINT) {
+            return false;
+        }
+    }
+    return true;
+}
+
 typedef union {
     const void *stack;
     void (*handler)(void);
@@ -78,12 +82,14 @@ extern const vector jl_vectors[16 + IRQ_COUNT];
 __attribute__((section(".vectors"), used)) const vector jl_vectors[16 + IRQ_COUNT] = {
     [0] = {.stack = jl_stack_high},
     [1] = {.handler = jl_reset},
-    [2] = {.handler = halt},  /* NMI */
-    [3] = {.handler = halt},  /* HardFault */
-    [11] = {.handler = halt}, /* SVCall */
-    [14] = {.handler = halt}, /* PendSV */
-    [15] = {.handler = halt}, /* SysTick */
+    [2] = {.handler = rp2040_fault},  /* NMI */
+    [3] = {.handler = rp2040_fault},  /* HardFault */
+    [11] = {.handler = rp2040_fault}, /* SVCall */
+    [14] = {.handler = rp2040_fault}, /* PendSV */
+    [15] = {.handler = rp2040_fault}, /* SysTick */
     [16 + IRQ_TIMER_0] = {.handler = rp2040_alarm_interrupt},
+    [16 + IRQ_TIMER_1] = {.handler = rp2040_heartbeat_interrupt},
+    [16 + IRQ_USBCTRL] = {.handler = rp2040_usb_interrupt},
     [16 + IRQ_UART0] = {.handler = rp2040_uart_interrupt},
     [16 + IRQ_UART0 + 1] = {.handler = rp2040_uart_interrupt},
 };

@@ -1,4 +1,5 @@
-/* The link: PL011 UART (4.2), received by interrupt into a ring, sent by waiting for the FIFO. */
+/* One of the links: PL011 UART (4.2), received by interrupt into a ring, sent by waiting for the
+ * FIFO. */
 #include "jl_config.h"
 #include "jl_port.h"
 #include "rp2040.h"
@@ -70,7 +71,7 @@ JL_HOT void rp2040_uart_interrupt(void) {
     }
 }
 
-size_t jl_port_read(uint8_t *bytes, size_t capacity) {
+size_t rp2040_uart_read(uint8_t *bytes, size_t capacity) {
     size_t n = 0;
     uint32_t tail = ring.tail;
     while (n < capacity && tail != ring.head) {
@@ -80,7 +81,7 @@ size_t jl_port_read(uint8_t *bytes, size_t capacity) {
     return n;
 }
 
-void jl_port_write(const uint8_t *bytes, size_t length) {
+void rp2040_uart_write(const uint8_t *bytes, size_t length) {
     for (size_t i = 0; i < length; i++) {
         while ((REG(UARTFR) & FR_TX_FULL) != 0) {
         }
