@@ -24,9 +24,11 @@ class EmulatedBoard:
         board: name of the board file.
         image: the UF2 in its flash.
         serial: which individual it is; the flash's unique id follows from it.
+        usb: plug in its USB socket as well.
 
     Attributes:
-        port: device path of the pseudo-terminal to open with pyserial.
+        port: device path of its UART's pseudo-terminal, to open with pyserial.
+        usb_port: that of its USB serial line; None when nothing is plugged in.
         chip_id: the flash's unique id that the firmware will report, in hex.
 
     Raises:
@@ -34,9 +36,12 @@ class EmulatedBoard:
         LinkTimeoutError: it did not come up in time.
     """
 
-    def __init__(self, board: str, image: Path, *, serial: str = "emulator") -> None:
+    def __init__(
+        self, board: str, image: Path, *, serial: str = "emulator", usb: bool = False
+    ) -> None:
+        command = [sys.executable, "-m", "host.emulator", board, str(image), "--serial", serial]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "host.emulator", board, str(image), "--serial", serial],
+            [*command, "--usb"] if usb else command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": _with_packages(os.environ.get("PYTHONPATH"))},
@@ -47,6 +52,7 @@ class EmulatedBoard:
             self.close()
             raise
         self.port: str = announcement["port"]
+        self.usb_port: str | None = announcement.get("usb_port")
         self.chip_id: str = announcement["chip_id"]
 
     def _announcement(self) -> dict[str, str]:

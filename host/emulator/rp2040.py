@@ -3,6 +3,11 @@
 Time is virtual. It advances with executed cycles (8 ns each at 125 MHz), jumps to the next event
 while the core waits for an interrupt, and stands still while the core waits and nothing but the
 host could wake it: how slow the host is never shows in a figure.
+
+The firmware never waits without its heartbeat, timer alarm 1, which wakes it in time to feed the
+watchdog. A core that waits with no other alarm armed, and nothing on its way on a line or the USB,
+would wake, feed and wait again for ever: that is waiting for the host, and time stands still for
+the watchdog as well. A core that runs, or waits for alarm 0, ages the watchdog as on silicon.
 """
 
 from __future__ import annotations
@@ -20,6 +25,8 @@ from rp2040py.utils.logging import ConsoleLogger, LogLevel
 
 from host.emulator.ina228 import Ina228
 from host.emulator.supply import Supply
+from host.emulator.usb_controller import UsbDeviceController
+from host.emulator.usb_host import UsbHost
 from toolchain.board import Board
 from toolchain.errors import InputError
 
@@ -31,6 +38,10 @@ BITS_PER_BYTE = 10  # start, 8 data, stop
 SUPERVISE_NANOS = 100_000.0
 READ_UNIQUE_ID = 0x4B
 UNIQUE_ID_DUMMY_BYTES = 4
+HEARTBEAT_ALARM = 1
+"""Timer alarm that only feeds the watchdog (firmware/port/rp2040/timers.c)."""
+HARD_FAULT = 3
+WIDE_INSTRUCTION_BYTES = 4
 
 
 class EmulatedPico:
@@ -41,13 +52,20 @@ class EmulatedPico:
         flash: image from flash address 0 on.
         serial: text that the flash's unique id is derived from; the same text, the same board.
         on_byte: called with every byte that the firmware sends on its UART.
+        on_usb: called with the bytes of every packet that it sends on its USB serial line; without
+            it nothing is plugged into the USB socket.
 
     Raises:
         InputError: the board's clock is not the emulator's.
     """
 
     def __init__(
-        self, board: Board, flash: bytes, serial: str, on_byte: Callable[[int], None]
+        self,
+        board: Board,
+        flash: bytes,
+        serial: str,
+        on_byte: Callable[[int], None],
+        on_usb: Callable[[bytes], None] | None = None,
     ) -> None:
         if board.cpu.clock_hz != CLOCK_HZ:
             raise InputError(
@@ -60,6 +78,9 @@ class EmulatedPico:
         self._mcu.load_bootrom(BOOTROM_B1)
         self._mcu.flash[: len(flash)] = flash
         self._mcu.core.pc = FLASH_BASE
+        self._mcu.on_break = self._undefined_instruction
+        self._mcu.watchdog.on_watchdog_trigger = self._watchdog_reset
+        self._cycles_before_reset = 0
         self._clock = self._mcu.clock
         self.chip_id = hashlib.sha256(serial.encode()).digest()[:8]
         _answer_unique_id(self._mcu.ssi, self.chip_id)
@@ -74,6 +95,12 @@ class EmulatedPico:
         self._incoming: deque[int] = deque()
         self._line = self._clock.create_alarm(self._byte_arrived)
         self.bytes_overrun = 0
+
+        controller = UsbDeviceController(self._mcu)
+        self.usb: UsbHost | None = None
+        if on_usb is not None:
+            self.usb = UsbHost(controller, self._clock.create_alarm, on_usb)
+            self.usb.opened = True
 
         self.meter: Ina228 | None = None
         if board.meter is not None and board.emulator is not None:
@@ -94,7 +121,23 @@ class EmulatedPico:
 
     def busy_s(self) -> float:
         """Virtual seconds in which the core executed instructions."""
-        return self._mcu.core.cycles / CLOCK_HZ
+        return (self._cycles_before_reset + self._mcu.core.cycles) / CLOCK_HZ
+
+    # -- what ends a program --------------------------------------------------------------------
+
+    def _undefined_instruction(self, _code: int) -> None:
+        """BKPT without a debugger, or UDF: a hard fault, which rp2040py does not raise itself."""
+        core = self._mcu.core
+        wide = core.break_rewind == WIDE_INSTRUCTION_BYTES
+        core.pc -= 2
+        core.exception_entry(HARD_FAULT)
+        if wide:  # rp2040py goes on to skip the instruction's second half
+            core.pc -= 2
+
+    def _watchdog_reset(self) -> None:
+        self._cycles_before_reset += self._mcu.core.cycles
+        self._mcu.enter_reset(from_watchdog=True)
+        self._mcu.leave_reset()
 
     # -- the line -------------------------------------------------------------------------------
 
@@ -104,6 +147,16 @@ class EmulatedPico:
         self._incoming.extend(data)
         if idle and data:
             self._line.schedule(self._byte_nanos())
+
+    def feed_usb(self, data: bytes) -> None:
+        """Write to the USB serial line.
+
+        Raises:
+            InputError: nothing is plugged into the USB socket.
+        """
+        if self.usb is None:
+            raise InputError("the emulated board's USB socket is empty")
+        self.usb.send(data)
 
     def _byte_nanos(self) -> float:
         if not self._uart.enabled or not self._uart.baud_divider:
@@ -123,11 +176,19 @@ class EmulatedPico:
 
     @property
     def idle(self) -> bool:
-        """Only the host can wake the core: it waits, no byte is on its way, no timer is armed."""
+        """Only the host can wake the core: it waits, no byte is on its way, no timer is armed.
+
+        The heartbeat is no such timer, see the top of this module.
+        """
         return (
             bool(self._mcu.core.waiting)
             and not self._incoming
-            and not any(alarm.armed for alarm in self._mcu.timer.alarms)
+            and not (self.usb is not None and self.usb.busy)
+            and not any(
+                alarm.armed
+                for number, alarm in enumerate(self._mcu.timer.alarms)
+                if number != HEARTBEAT_ALARM
+            )
         )
 
     def run(self) -> None:
