@@ -42,6 +42,15 @@ format: $(STAMP) ## format Python and C
 	$(BIN)/ruff check --fix .
 	git ls-files -z 'firmware/*.c' 'firmware/*.h' | xargs -0 $(BIN)/clang-format -i
 
+.PHONY: bench
+bench: $(STAMP) ## figures for docs/BENCHMARKS.md: networks on the core, scenarios
+	$(BIN)/python tests/bench/bench_networks.py
+	$(BIN)/python tests/bench/bench_scenario.py
+
+.PHONY: size
+size: $(STAMP) ## flash and RAM of every board's image, and the change since HEAD
+	$(BIN)/python tests/bench/size.py
+
 .PHONY: clean
 clean: ## remove run folders and caches (not .venv)
 	rm -rf runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -9,15 +9,19 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from host.chain.settings import PresetName
+from host.chain.settings import GeneratorName, PresetName
 from toolchain import __version__
 from toolchain.errors import InputError, JouleloopError
+
+if TYPE_CHECKING:
+    from toolchain.scenario import OwnTables
 
 EXIT_ERROR = 1
 EXIT_USAGE = 2
@@ -32,12 +36,50 @@ app = typer.Typer(
 )
 messages = Console(stderr=True, highlight=False)
 
+
+class EngineName(StrEnum):
+    """Engines that ``infer`` can be told to use."""
+
+    AOT = "aot"
+    TFLM = "tflm"
+    FLOAT = "float"
+
+
+class CompilerOption(StrEnum):
+    """Compilers that ``infer`` can be told to use."""
+
+    ZIG = "zig"
+    GCC = "gcc"
+
+
 TargetArgument = Annotated[
     str, typer.Argument(metavar="TARGET", help="BOARD@WHERE, for example pico@emulator")
 ]
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="run folder")]
 PresetOption = Annotated[PresetName | None, typer.Option(help="size of the run")]
 SeedOption = Annotated[int | None, typer.Option(help="seed of the replayed scenario")]
+GeneratorOption = Annotated[
+    GeneratorName | None,
+    typer.Option(help="the source article's product, or families of electrical equipment"),
+]
+ReturnsOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="returns of your own, .csv or .parquet, in the generator's place; columns and units "
+        "are in docs/SCENARIOS.md",
+    ),
+]
+GraphOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="material graph of your own, .graphml")
+]
+NodesOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="the graph's nodes, .csv or .parquet; goes with --edges"),
+]
+EdgesOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="the graph's edges, .csv or .parquet")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON on stdout")]
 ForceOption = Annotated[bool, typer.Option("--force", help="run it even when nothing has changed")]
 NoFlashOption = Annotated[
@@ -73,6 +115,11 @@ def bench(
     target: TargetArgument,
     preset: PresetOption = None,
     seed: SeedOption = None,
+    generator: GeneratorOption = None,
+    returns: ReturnsOption = None,
+    graph: GraphOption = None,
+    nodes: NodesOption = None,
+    edges: EdgesOption = None,
     out: OutOption = None,
     as_json: JsonOption = False,
     force: ForceOption = False,
@@ -80,10 +127,12 @@ def bench(
 ) -> None:
     """Run the whole chain and print the eleven metrics.
 
-    Example: jouleloop bench pico@emulator --preset quick --seed 42
+    Examples: jouleloop bench pico@emulator --preset quick --seed 42 ; jouleloop bench
+    pico@emulator --returns returns.csv --nodes nodes.csv --edges edges.csv
     """
     from host.chain import bench as run_bench
     from host.report import print_result
+    from toolchain.scenario import OwnTables
 
     result, folder = run_bench(
         target,
@@ -94,6 +143,8 @@ def bench(
         flash=not no_flash,
         command=_command(),
         console=messages,
+        generator=generator,
+        tables=OwnTables(returns, graph, nodes, edges),
     )
     if as_json:
         _print_json(result)
@@ -111,6 +162,9 @@ def _stage(
     force: bool = False,
     flash: bool = True,
     as_json: bool = False,
+    generator: GeneratorName | None = None,
+    tables: OwnTables | None = None,
+    options: dict[str, Any] | None = None,
 ) -> None:
     from host.chain import run_stage
 
@@ -128,6 +182,9 @@ def _stage(
         flash=flash,
         command=_command(),
         console=messages,
+        generator=generator,
+        tables=tables,
+        options=options,
     )
     if as_json:
         _print_json(summary)
@@ -141,34 +198,110 @@ def generate(
     out: OutOption = None,
     preset: PresetOption = None,
     seed: SeedOption = None,
+    generator: GeneratorOption = None,
+    returns: ReturnsOption = None,
+    graph: GraphOption = None,
+    nodes: NodesOption = None,
+    edges: EdgesOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Generate the scenario: material graph and product returns.
+    """Generate the scenario: material graph and product returns, or take your own.
 
-    Example: jouleloop generate --out runs/mine --preset quick --seed 7
+    Examples: jouleloop generate --out runs/mine --preset quick --seed 7 ; jouleloop generate
+    --out runs/mine --returns returns.csv --graph graph.graphml
     """
-    _stage("generate", out, preset=preset, seed=seed, force=force, as_json=as_json)
+    from toolchain.scenario import OwnTables
+
+    _stage(
+        "generate",
+        out,
+        preset=preset,
+        seed=seed,
+        force=force,
+        as_json=as_json,
+        generator=generator,
+        tables=OwnTables(returns, graph, nodes, edges),
+    )
 
 
 @app.command()
-def train(out: OutOption = None, force: ForceOption = False, as_json: JsonOption = False) -> None:
+def train(
+    out: OutOption = None,
+    algorithm: Annotated[str | None, typer.Option(help="imitation (default) or ppo")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="how many to train; the best on validation ships")
+    ] = None,
+    board: Annotated[
+        str | None, typer.Option(help="size the network by this board's limits and cost model")
+    ] = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
     """Train the float policy on scenarios of its own seeds.
 
-    Example: jouleloop train --out runs/mine
+    Interrupted, the same command goes on from the last checkpoint.
+
+    Example: jouleloop train --out runs/mine --algorithm imitation --seeds 5
     """
-    _stage("train", out, force=force, as_json=as_json)
+    options = {"algorithm": algorithm, "seeds": seeds, "board": board}
+    _stage("train", out, force=force, as_json=as_json, options=options)
 
 
 @app.command()
 def quantize(
-    out: OutOption = None, force: ForceOption = False, as_json: JsonOption = False
+    out: OutOption = None,
+    method: Annotated[
+        str | None, typer.Option(help="post-training (default) or quantization-aware")
+    ] = None,
+    variants: Annotated[
+        bool, typer.Option("--variants", help="also make and judge the other compressions")
+    ] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="print ranges, saturation and where agreement is lost")
+    ] = False,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Quantize the policy to an INT8 .tflite, calibrated on states that it visits.
 
-    Example: jouleloop quantize --out runs/mine
+    Examples: jouleloop quantize --out runs/mine ; jouleloop quantize --out runs/mine --report
     """
-    _stage("quantize", out, force=force, as_json=as_json)
+    options = {"method": method, "variants": variants or None}
+    _stage("quantize", out, force=force, as_json=as_json and not report, options=options)
+    if report and out is not None:
+        from host.chain import quantization_report
+        from host.report.quantization import print_quantization
+
+        summary = quantization_report(out)
+        if as_json:
+            _print_json(summary)
+        else:
+            print_quantization(summary, Console(highlight=False))
+
+
+@app.command(name="import")
+def import_(
+    model: Annotated[Path, typer.Argument(help="a dense network, .onnx")],
+    calibration: Annotated[Path, typer.Option(help=".npy, (n, n_in) float32: typical inputs")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="where the INT8 .tflite goes")],
+    as_json: JsonOption = False,
+) -> None:
+    """Make an INT8 .tflite from a dense ONNX network that was trained elsewhere.
+
+    Example: jouleloop import model.onnx -o model.tflite --calibration x.npy
+    """
+    from host.chain import import_file
+
+    summary = import_file(model, calibration, out)
+    if as_json:
+        _print_json(summary)
+    else:
+        print(
+            f"{model}: widths {summary['widths']}, {summary['tflite_bytes']:,} B -> {out}; "
+            f"largest difference {summary['largest_difference']:.4g} on "
+            f"{summary['calibration_rows']} rows"
+        )
 
 
 @app.command(name="compile")
@@ -278,28 +411,110 @@ def report(
 
 
 @app.command()
+def score(
+    policy: Annotated[
+        str,
+        typer.Argument(
+            metavar="POLICY", help="a run folder, a .npz, a .tflite, or the name of a baseline"
+        ),
+    ],
+    scenarios: Annotated[int, typer.Option(help="held-out scenarios, at least 20")] = 20,
+    like: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="run folder whose kind of scenarios is used"),
+    ] = None,
+    preset: Annotated[PresetName | None, typer.Option(help="size of the scenarios")] = None,
+    generator: GeneratorOption = None,
+    seed: Annotated[
+        int | None, typer.Option(help="that the scenarios' own seeds follow from")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="folder of the results; the same one goes on"),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="processes on this machine; one a core by default")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Dask scheduler to run on, tcp://HOST:8786"),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score a policy beside every baseline, over scenarios that it has not seen.
+
+    The result does not depend on the workers; a run that broke off goes on where it was.
+
+    Examples: jouleloop score runs/mine ; jouleloop score bid_price --scenarios 100 --generator
+    weee ; jouleloop score policy.tflite --scheduler tcp://cluster:8786
+    """
+    from host.score import print_score
+    from host.score import score as run_score
+
+    summary, file = run_score(
+        policy,
+        n_scenarios=scenarios,
+        like=like,
+        preset=preset,
+        generator=generator,
+        seed=seed,
+        out=out,
+        workers=workers,
+        scheduler=scheduler,
+        console=messages,
+    )
+    if as_json:
+        _print_json(summary)
+    else:
+        print_score(summary, file, Console(highlight=False))
+
+
+@app.command()
 def infer(
     target: TargetArgument,
-    model: Annotated[Path, typer.Option(help="an INT8 .tflite")],
-    inputs: Annotated[Path, typer.Option(help=".npy, (n, n_in) int8")],
-    out: Annotated[Path, typer.Option("--out", "-o", help=".npy for (n, n_out) int8")],
+    model: Annotated[
+        Path, typer.Option(help="a .tflite: INT8 for aot, float32 for float, either for tflm")
+    ],
+    inputs: Annotated[Path, typer.Option(help=".npy, (n, n_in), of the model's input type")],
+    out: Annotated[Path, typer.Option("--out", "-o", help=".npy for (n, n_out)")],
+    engine: Annotated[
+        EngineName, typer.Option(help="what computes the network on the board")
+    ] = EngineName.AOT,
+    compiler: Annotated[
+        CompilerOption | None, typer.Option(help="what builds the image [zig; tflm: gcc]")
+    ] = None,
     no_flash: NoFlashOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run any supported INT8 network on a target and count its cycles.
+    """Run any supported network on a target, check its outputs and count its cycles.
 
-    Example: jouleloop infer pico@emulator --model m.tflite --inputs x.npy --out y.npy --json
+    Examples: jouleloop infer pico@emulator --model m.tflite --inputs x.npy --out y.npy --json ;
+    jouleloop infer pico@emulator --engine float --model f.tflite --inputs x.npy --out y.npy
     """
     from host.chain import infer as run_infer
+    from toolchain.protocol import Engine
 
-    summary = run_infer(target, model, inputs, out, flash=not no_flash)
+    summary = run_infer(
+        target,
+        model,
+        inputs,
+        out,
+        flash=not no_flash,
+        engine=Engine[engine.name],
+        compiler=None if compiler is None else compiler.value,
+    )
     if as_json:
         _print_json(summary)
     else:
         cycles = summary["cycles"]
         memory = summary["memory"]
+        agreement = (
+            "equal to the reference"
+            if summary["equal_to_reference"]
+            else f"within {summary['largest_difference']:.1e} of the reference"
+        )
         print(
-            f"{target}: {summary['rows']} inferences, equal to the INT8 reference\n"
+            f"{target}: {summary['rows']} inferences by {summary['engine']}, {agreement}\n"
             f"cycles      {cycles['min']:,} min, {cycles['median']:,} median, {cycles['max']:,} max"
             f" ({summary['provenance']})\n"
             f"flash       {memory['flash_bytes']:,} B\n"

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from host.chain.settings import PresetName, Settings
+from host.chain.settings import GeneratorName, PresetName, Settings
 from host.chain.stages import BUILD, COMPILE, GENERATE, QUANTIZE, TRAIN, Chain
 from host.flash import open_target
 from host.report import RESULT_FILE
-from host.run import RunFolder
+from host.run import RunFolder, sha256_file
 from host.target import parse_target
 from toolchain.build import load_image
 from toolchain.compile import compile_model
 from toolchain.errors import InputError, RunFolderError
+from toolchain.scenario import OwnTables
 
 RUNS = Path("runs")
 
@@ -32,16 +35,26 @@ def bench(
     flash: bool,
     command: str,
     console: Console,
+    generator: GeneratorName | None = None,
+    tables: OwnTables | None = None,
 ) -> tuple[dict[str, Any], Path]:
     """Run every stage; returns the result and the run folder.
+
+    Without any setting, a folder whose scenario was made from tables of one's own goes on with it.
 
     Raises:
         JouleloopError: a stage failed; what the stages before it made is kept.
     """
     target = parse_target(target_text)
-    settings = Settings(preset or Settings.preset, Settings.seed if seed is None else seed)
-    path = out or RUNS / f"{target.board.name}-{settings.preset}-{settings.seed}"
-    chain = Chain(RunFolder(path, command), settings, console, force)
+    tables = tables or OwnTables()
+    settings = settings_of(preset, seed, generator, tables)
+    path = out or RUNS / _folder_name(target.board.name, settings)
+    folder = RunFolder(path, command)
+    recorded = _recorded(folder)
+    unset = preset is None and seed is None and generator is None and not tables.files
+    if unset and recorded is not None and recorded.tables:
+        settings = recorded
+    chain = Chain(folder, settings, console, force, tables)
     chain.generate()
     chain.train()
     chain.quantize()
@@ -63,34 +76,37 @@ def run_stage(
     flash: bool,
     command: str,
     console: Console,
+    generator: GeneratorName | None = None,
+    tables: OwnTables | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Run one stage on a run folder; returns JSON values about what it left.
+
+    ``options`` are those of :meth:`Chain.train` and :meth:`Chain.quantize`.
 
     Raises:
         JouleloopError: it failed, or a stage that it needs is missing.
     """
     folder = RunFolder(out, command)
+    tables = tables or OwnTables()
     if name == GENERATE.name:
         recorded = _recorded(folder)
-        settings = Settings(
-            preset or (recorded.preset if recorded else Settings.preset),
-            seed if seed is not None else (recorded.seed if recorded else Settings.seed),
-        )
+        settings = settings_of(preset, seed, generator, tables, recorded)
     else:
-        settings = _settings(folder)
-    chain = Chain(folder, settings, console, force)
+        settings = recorded_settings(folder)
+    chain = Chain(folder, settings, console, force, tables)
     if name == "replay" and target is not None:
         ran = chain.replay(parse_target(target), flash=flash)
     elif name == BUILD.name and target is not None:
         ran = chain.build(parse_target(target).board)
     else:
-        actions = {
+        actions: dict[str, Callable[..., bool]] = {
             GENERATE.name: chain.generate,
             TRAIN.name: chain.train,
             QUANTIZE.name: chain.quantize,
             COMPILE.name: chain.compile,
         }
-        ran = actions[name]()
+        ran = actions[name](**(options or {}))
     return {"stage": name, "ran": ran, "folder": str(out / name), **folder.stages[name]}
 
 
@@ -98,7 +114,7 @@ def report_run(out: Path, *, force: bool, command: str, console: Console) -> dic
     """Compute the metrics of a run folder whose replay is complete; returns the result."""
     folder = RunFolder(out, command)
     replayed = json.loads((folder.artifact("replay") / "provenance.json").read_text("utf-8"))
-    chain = Chain(folder, _settings(folder), console, force)
+    chain = Chain(folder, recorded_settings(folder), console, force)
     chain.report(parse_target(replayed["target"]))
     return _result(folder)
 
@@ -120,21 +136,70 @@ def compile_file(model: Path, out: Path) -> dict[str, Any]:
     return compile_model(data, out, name=model.stem).model_dump(mode="json")
 
 
-def _recorded(folder: RunFolder) -> Settings | None:
-    entry = folder.stages.get(GENERATE.name)
-    if entry is None:
-        return None
-    parameters = entry["parameters"]
-    return Settings(PresetName(parameters["preset"]), parameters["seed"], parameters["generator"])
+def settings_of(
+    preset: PresetName | None,
+    seed: int | None,
+    generator: GeneratorName | None,
+    tables: OwnTables,
+    recorded: Settings | None = None,
+) -> Settings:
+    """The settings that are given, then those that a folder records, then the defaults.
+
+    Raises:
+        InputError: the seed is out of range, or a table cannot be read.
+    """
+    base = recorded or Settings()
+    files = {role: _sha256(path) for role, path in tables.files.items()}
+    return Settings(
+        preset or base.preset,
+        base.seed if seed is None else seed,
+        generator or base.generator,
+        files or base.tables,
+    )
 
 
-def _settings(folder: RunFolder) -> Settings:
+def recorded_settings(folder: RunFolder) -> Settings:
+    """The settings that a run folder's scenario was made with.
+
+    Raises:
+        RunFolderError: it has no scenario.
+    """
     settings = _recorded(folder)
     if settings is None:
         raise RunFolderError(
             f"{folder.path} has no scenario", hint=f"run 'jouleloop generate --out {folder.path}'"
         )
     return settings
+
+
+def _recorded(folder: RunFolder) -> Settings | None:
+    entry = folder.stages.get(GENERATE.name)
+    if entry is None:
+        return None
+    given = entry["parameters"]
+    return Settings(
+        PresetName(given["preset"]),
+        given["seed"],
+        GeneratorName(given["generator"]),
+        given.get("tables", {}),
+    )
+
+
+def _folder_name(board: str, settings: Settings) -> str:
+    if settings.tables:
+        kind = "own-" + hashlib.sha256("".join(settings.tables.values()).encode()).hexdigest()[:8]
+    else:
+        kind = "" if settings.generator is Settings.generator else str(settings.generator)
+    return "-".join(
+        part for part in (board, kind, str(settings.preset), str(settings.seed)) if part
+    )
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return sha256_file(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _result(folder: RunFolder) -> dict[str, Any]:

@@ -1,99 +1,224 @@
-"""Run any supported INT8 network on a target, and hold its outputs against the reference."""
+"""Run any supported network on a target, and hold its outputs against the reference."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from host.flash import open_target
-from host.link import rows_per_frame
+from host.link import ELEMENT_TYPES, BoardClient, Identity, rows_per_frame
 from host.target import parse_target
-from toolchain.build import build_image
-from toolchain.compile import compile_model, dequantize, golden, quantize, read_network
-from toolchain.errors import InputError, MismatchError
-from toolchain.protocol import Engine
+from toolchain.build import Image, build_image
+from toolchain.build.tools import CompilerName
+from toolchain.compile import (
+    compile_float,
+    compile_model,
+    dequantize,
+    error_bound,
+    golden,
+    golden_float,
+    kernels_for_core,
+    network_kind,
+    quantize,
+    read_float_network,
+    read_network,
+)
+from toolchain.errors import InputError, MismatchError, ModelError
+from toolchain.protocol import Element, Engine
 
 CYCLES_BYTES = 4
 
 
+@dataclass(frozen=True)
+class _Job:
+    """One model and its inputs, as one engine takes them.
+
+    Attributes:
+        compile_into: writes the generated C into a folder.
+        macs: multiply-accumulates of one inference.
+        rows: (n, n_in) as they are sent.
+        n_outputs: values of one output row.
+        output_element: what the board answers with.
+        decode: the board's outputs, as values of the model's own output type.
+        expected: the reference's outputs, of the same type.
+        bound: largest allowed difference of each; 0 where outputs must be equal.
+    """
+
+    compile_into: Callable[[Path], Any]
+    macs: int
+    rows: np.ndarray
+    n_outputs: int
+    output_element: Element
+    decode: Callable[[np.ndarray], np.ndarray]
+    expected: np.ndarray
+    bound: np.ndarray
+
+
 def infer(
-    target_text: str, model_file: Path, inputs_file: Path, out_file: Path, *, flash: bool
+    target_text: str,
+    model_file: Path,
+    inputs_file: Path,
+    out_file: Path,
+    *,
+    flash: bool,
+    engine: Engine = Engine.AOT,
+    compiler: CompilerName | None = None,
 ) -> dict[str, Any]:
     """Build, flash, run every input on the target, write the outputs.
 
     Args:
         target_text: ``BOARD@WHERE``.
-        model_file: a ``.tflite``.
-        inputs_file: ``.npy``, (n, n_in) int8; float32 where the model's input is float32.
+        model_file: a ``.tflite``: INT8 for the engine aot, float32 for float, either for tflm.
+        inputs_file: ``.npy``, (n, n_in), of the model's own input type.
         out_file: ``.npy``, (n, n_out), of the model's output type.
         flash: write the image first; otherwise the target must already run it.
+        engine: what computes the network on the board.
+        compiler: what builds the image; by default the engine's own choice.
 
     Returns:
         JSON values: identity, cycles, memory, provenance.
 
     Raises:
-        ModelError: the network is not supported.
+        ModelError: the network is not supported, or not by this engine.
         InputError: the inputs do not fit it.
+        MissingDependencyError: what the engine or compiler needs is not installed.
         MismatchError: an output is not the reference's.
     """
     target = parse_target(target_text)
     data = _read_bytes(model_file)
-    network = read_network(data, model_file.stem)
-    given = _read_inputs(inputs_file, network.input.n_values, network.float_input)
-    codes = quantize(given, network.input) if network.float_input else given
-    expected = golden(data, given)
-
+    kernels = kernels_for_core(target.board.cpu.core)
+    job = _job(data, model_file.stem, inputs_file, engine, kernels)
     with tempfile.TemporaryDirectory(prefix="jouleloop-") as folder:
-        compiled = compile_model(data, Path(folder) / "compile", name=network.name)
-        image = build_image(target.board, compiled.folder, Path(folder) / "build")
-        with open_target(target, image, flash=flash) as (client, identity):
-            n_outputs = network.output.n_values
-            batch = rows_per_frame(
-                identity.max_payload, network.input.n_values, CYCLES_BYTES + n_outputs
-            )
-            parts = [
-                client.infer(codes[start : start + batch], n_outputs)
-                for start in range(0, len(codes), batch)
-            ]
-            status = client.status()
-    raw = np.concatenate([outputs for outputs, _ in parts])
-    cycles = np.concatenate([counted for _, counted in parts])
-    outputs = dequantize(raw, network.output) if network.float_output else raw
-    wrong = np.flatnonzero((outputs != expected).any(axis=1))
-    np.save(out_file, outputs)
-    if len(wrong):
-        raise MismatchError(
-            f"{len(wrong)} of {len(outputs)} rows differ from TFLite Micro's output, first row "
-            f"{int(wrong[0])}: {outputs[wrong[0]].tolist()} instead of "
-            f"{expected[wrong[0]].tolist()}; the board's outputs are in {out_file}",
-            hint="report this with the model",
+        model_dir = Path(folder) / "compile"
+        job.compile_into(model_dir)
+        image = build_image(
+            target.board, model_dir, Path(folder) / "build", engine=engine, compiler=compiler
         )
+        with open_target(target, image, flash=flash) as (client, identity):
+            raw, cycles = _run(client, identity, job)
+            stack_used_bytes = client.status().stack_used_bytes
+    outputs = job.decode(raw)
+    np.save(out_file, outputs)
+    comparison = _compare(outputs, job, out_file)
     return {
         "schema": 1,
         "target": str(target),
         "provenance": "emulated" if target.emulated else "measured",
         "identity": vars(identity),
-        "engine": Engine(image.engine).name.lower(),
+        "engine": engine.name.lower(),
+        "compiler": image.compiler,
         "rows": len(outputs),
-        "macs": network.macs,
-        "equal_to_reference": True,
+        "macs": job.macs,
+        **comparison,
         "cycles": {
             "min": int(cycles.min()),
             "median": float(np.median(cycles)),
             "max": int(cycles.max()),
         },
-        "memory": {
-            "flash_bytes": image.size.flash_bytes,
-            "network_bytes": image.size.network,
-            "network_memory": image.size.network_memory,
-            "ram_static_bytes": image.size.ram_static,
-            "network_ram_bytes": image.size.network_ram,
-            "stack_used_bytes": status.stack_used_bytes,
-        },
+        "memory": _memory(image, stack_used_bytes),
         "out": str(out_file),
+    }
+
+
+def _job(data: bytes, name: str, inputs_file: Path, engine: Engine, kernels: str) -> _Job:
+    kind = network_kind(data)
+    if engine is Engine.AOT and kind != "int8":
+        raise ModelError(
+            f"{name}: a float32 network; the engine aot runs INT8 networks",
+            hint="add --engine float, or give the INT8 model",
+        )
+    if engine is Engine.FLOAT and kind != "float32":
+        raise ModelError(
+            f"{name}: an INT8 network; the engine float runs float32 networks",
+            hint="leave --engine out, or give the float32 model",
+        )
+    if kind == "float32":
+        return _float_job(data, name, inputs_file)
+    return _int8_job(data, name, inputs_file, kernels, runs_codes=engine is Engine.AOT)
+
+
+def _int8_job(data: bytes, name: str, inputs_file: Path, kernels: str, *, runs_codes: bool) -> _Job:
+    """An INT8 network; ``runs_codes`` when QUANTIZE and DEQUANTIZE at its ends are the host's."""
+    network = read_network(data, name)
+    given = _read_inputs(inputs_file, network.input.n_values, network.float_input)
+    expected = golden(data, given)
+    float_output = network.float_output
+    return _Job(
+        compile_into=lambda folder: compile_model(data, folder, name=network.name, kernels=kernels),
+        macs=network.macs,
+        rows=quantize(given, network.input) if network.float_input and runs_codes else given,
+        n_outputs=network.output.n_values,
+        output_element=Element.FLOAT32 if float_output and not runs_codes else Element.INT8,
+        decode=lambda raw: dequantize(raw, network.output) if float_output and runs_codes else raw,
+        expected=expected,
+        bound=np.zeros(expected.shape),
+    )
+
+
+def _float_job(data: bytes, name: str, inputs_file: Path) -> _Job:
+    network = read_float_network(data, name)
+    given = _read_inputs(inputs_file, network.n_inputs, True)
+    return _Job(
+        compile_into=lambda folder: compile_float(data, folder, name=network.name),
+        macs=network.macs,
+        rows=given,
+        n_outputs=network.n_outputs,
+        output_element=Element.FLOAT32,
+        decode=lambda raw: raw,
+        expected=golden_float(data, given),
+        bound=error_bound(network, given),
+    )
+
+
+def _run(client: BoardClient, identity: Identity, job: _Job) -> tuple[np.ndarray, np.ndarray]:
+    """Raw outputs and cycles of every row, in frames that fit the board's."""
+    batch = rows_per_frame(
+        identity.max_payload,
+        job.rows.shape[1] * job.rows.dtype.itemsize,
+        CYCLES_BYTES + job.n_outputs * ELEMENT_TYPES[job.output_element].itemsize,
+    )
+    parts = [
+        client.infer(job.rows[start : start + batch], job.n_outputs, job.output_element)
+        for start in range(0, len(job.rows), batch)
+    ]
+    return (
+        np.concatenate([outputs for outputs, _ in parts]),
+        np.concatenate([counted for _, counted in parts]),
+    )
+
+
+def _compare(outputs: np.ndarray, job: _Job, out_file: Path) -> dict[str, Any]:
+    difference = np.abs(outputs.astype(np.float64) - job.expected.astype(np.float64))
+    # A NaN is no difference that any bound allows.
+    wrong = np.flatnonzero(~(difference <= job.bound).all(axis=1))
+    if len(wrong):
+        first = int(wrong[0])
+        raise MismatchError(
+            f"{len(wrong)} of {len(outputs)} rows differ from TFLite Micro's output by more than "
+            f"{job.bound[first].max():g}, first row {first}: {outputs[first].tolist()} instead of "
+            f"{job.expected[first].tolist()}; the board's outputs are in {out_file}",
+            hint="report this with the model",
+        )
+    return {
+        "equal_to_reference": not difference.any(),
+        "largest_difference": float(difference.max()),
+        "difference_bound": float(job.bound.max()),
+    }
+
+
+def _memory(image: Image, stack_used_bytes: int) -> dict[str, Any]:
+    return {
+        "flash_bytes": image.size.flash_bytes,
+        "network_bytes": image.size.network,
+        "network_memory": image.size.network_memory,
+        "ram_static_bytes": image.size.ram_static,
+        "network_ram_bytes": image.size.network_ram,
+        "stack_used_bytes": stack_used_bytes,
     }
 
 

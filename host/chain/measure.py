@@ -161,9 +161,9 @@ def _metrics(
         "deepest stack": stack,
     }
     shifted = next(v for v in variants(scenario, settings.seed) if v.name == REGIME_SHIFT)
-    candidates = {
-        name: BASELINES[name](scenario.parameters, settings.seed) for name in REFERENCES
-    } | {"bid_price_after_shift": bid_price_after_shift(scenario.parameters, settings.seed)}
+    candidates = {name: BASELINES[name](scenario, settings.seed) for name in REFERENCES} | {
+        "bid_price_after_shift": bid_price_after_shift(scenario, settings.seed)
+    }
     references = {name: rollout(shifted.scenario, policy) for name, policy in candidates.items()}
     return {
         "material_circularity": m.material_circularity(nominal),
@@ -198,7 +198,7 @@ def _baselines(
 ) -> dict[str, dict[str, float | None]]:
     """Value and quality of every policy of METRICS.md's list on the replayed scenario."""
     policies: dict[str, Policy] = {
-        name: make(scenario.parameters, settings.seed) for name, make in BASELINES.items()
+        name: make(scenario, settings.seed) for name, make in BASELINES.items()
     }
     policies |= {"float_policy": float_policy, "int8_policy": int8_policy}
     tables = {name: rollout(scenario, policy) for name, policy in policies.items()}

@@ -161,7 +161,8 @@ def _window_rows(
 def _check_same_board(file: Path, identity: Identity) -> None:
     """Rows that an interrupted replay left behind must be of the board that goes on."""
     found = asdict(identity)
-    found.pop("reset_cause")
+    for name in ("reset_cause", "fault"):
+        found.pop(name)
     if file.exists():
         earlier = json.loads(file.read_text(encoding="utf-8"))
         check_identity(identity, **{name: earlier[name] for name in found})

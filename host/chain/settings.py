@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 from toolchain.errors import InputError
 
@@ -19,8 +20,11 @@ class PresetName(StrEnum):
     FULL = "full"
 
 
-GeneratorName = Literal["article", "weee"]
-"""Names of the scenario generators."""
+class GeneratorName(StrEnum):
+    """Names of the scenario generators."""
+
+    ARTICLE = "article"
+    WEEE = "weee"
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,11 @@ class Preset:
         epochs: over the data in each fit.
         calibration_states: on-policy states that set the INT8 ranges.
         window_s: shortest energy window in s of the board's clock.
+        validation_scenarios: scenarios that a seed of the training is chosen on.
+        states_per_scenario: lessons from each training scenario and round of imitation.
+        generations: of the search for the teacher's first prices.
+        passes: of PPO over all products of the training scenarios.
+        seeds: that are trained, unless the command says otherwise.
     """
 
     n_products: int
@@ -44,11 +53,16 @@ class Preset:
     epochs: int
     calibration_states: int
     window_s: float
+    validation_scenarios: int
+    states_per_scenario: int
+    generations: int
+    passes: int
+    seeds: int
 
 
 PRESETS = {
-    PresetName.QUICK: Preset(600, 180, 12, 1, 30, 500, 0.05),
-    PresetName.FULL: Preset(2000, 365, 40, 3, 60, 2000, 1.0),
+    PresetName.QUICK: Preset(600, 180, 48, 2, 30, 500, 0.05, 4, 300, 20, 40, 1),
+    PresetName.FULL: Preset(2000, 365, 60, 3, 30, 2000, 1.0, 8, 600, 20, 120, 5),
 }
 
 
@@ -59,12 +73,14 @@ class Settings:
     Attributes:
         preset: sizes.
         seed: of the replayed scenario; at least 1, so that training seeds never meet it.
-        generator: of the scenarios.
+        generator: of the scenarios, or of what a table of one's own does not hold.
+        tables: SHA-256 of the files that take the generator's place, by role.
     """
 
     preset: PresetName = PresetName.QUICK
     seed: int = 42
-    generator: GeneratorName = "article"
+    generator: GeneratorName = GeneratorName.ARTICLE
+    tables: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 1 <= self.seed < TRAINING_SEED_OFFSET:
@@ -84,8 +100,18 @@ class Settings:
         first = self.seed * TRAINING_SEED_OFFSET + 1
         return range(first, first + self.sizes.training_scenarios)
 
+    @property
+    def validation_seeds(self) -> range:
+        """Seeds of the scenarios that a training is chosen on; the next after those."""
+        first = self.training_seeds.stop
+        return range(first, first + self.sizes.validation_scenarios)
+
     def as_parameters(self) -> dict[str, Any]:
         """JSON values for a stage's key."""
-        return {"preset": str(self.preset), "seed": self.seed, "generator": self.generator} | {
-            "sizes": asdict(self.sizes)
+        return {
+            "preset": str(self.preset),
+            "seed": self.seed,
+            "generator": str(self.generator),
+            "tables": dict(self.tables),
+            "sizes": asdict(self.sizes),
         }

@@ -3,35 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from rich.console import Console
 
 from host.chain.settings import Settings
 from host.run import RunFolder, Stage, write_json
 from host.target import Target
 from toolchain.board import Board
+from toolchain.errors import InputError
 from toolchain.scenario import (
     CircularSupplyChainGenerator,
+    OwnTables,
     Scenario,
     ScenarioParameters,
     load_scenario,
+    own_scenario,
     save_scenario,
+    scenario_like,
 )
+
+if TYPE_CHECKING:
+    from toolchain.policy.training import TrainingPlan
 
 TASK = ("toolchain/scenario", "toolchain/environment")
 CHAIN = ("host/chain",)
 
 GENERATE = Stage("generate", (), ("toolchain/scenario", *CHAIN), ("numpy", "networkx"))
 TRAIN = Stage(
-    "train", ("generate",), (*TASK, "toolchain/policy", *CHAIN), ("numpy", "tensorflow-cpu")
+    "train",
+    ("generate",),
+    (*TASK, "toolchain/policy", *CHAIN),
+    ("numpy", "numba", "tensorflow-cpu", "tensorflow", "onnx"),
 )
 QUANTIZE = Stage(
     "quantize",
-    ("train",),
+    ("generate", "train"),
     (*TASK, "toolchain/policy", "toolchain/quantize", *CHAIN),
     ("numpy", "tensorflow-cpu", "tensorflow", "tflite-micro"),
 )
@@ -44,8 +53,13 @@ BUILD = Stage(
 )
 
 POLICY_FILE = "policy.npz"
+ONNX_FILE = "policy.onnx"
 MODEL_FILE = "policy.tflite"
 FLOAT_MODEL_FILE = "policy_float.tflite"
+
+
+TRAINING_SEEDS_APART = 1_000
+"""Training seeds are ``settings.seed * this`` and the ones after it."""
 
 
 @dataclass(frozen=True)
@@ -57,64 +71,129 @@ class Chain:
         settings: preset, seed, generator.
         console: for progress; stderr.
         force: run a stage even when nothing has changed.
+        tables: the files that ``settings.tables`` names; only ``generate`` reads them.
     """
 
     folder: RunFolder
     settings: Settings
     console: Console
     force: bool = False
+    tables: OwnTables = field(default_factory=OwnTables)
 
     def generate(self) -> bool:
-        """Make the scenario that is replayed."""
-        return self._run(
-            GENERATE,
-            self.settings.as_parameters(),
-            lambda path: save_scenario(make_scenario(self.settings, self.settings.seed), path),
-        )
+        """Make the scenario that is replayed.
 
-    def train(self) -> bool:
-        """Train the float policy on scenarios of other seeds."""
-        from toolchain.policy.imitation import ImitationKnobs, train
-
-        sizes = self.settings.sizes
-        knobs = ImitationKnobs(seed=self.settings.seed, rounds=sizes.rounds, epochs=sizes.epochs)
+        Raises:
+            ScenarioError: a table of one's own cannot be used.
+            InputError: the settings name tables that are not given.
+        """
 
         def action(path: Path) -> None:
-            scenarios = [
-                make_scenario(self.settings, seed) for seed in self.settings.training_seeds
-            ]
-            policy, summary = train(scenarios, knobs, progress=self.console)
+            settings = self.settings
+            if set(settings.tables) != set(self.tables.files):
+                raise InputError(
+                    f"the scenario is made from {', '.join(settings.tables)} of your own, which "
+                    "must be given to make it again",
+                    hint=" ".join(f"--{role} FILE" for role in settings.tables),
+                )
+            if settings.tables:
+                parameters = scenario_parameters(settings)
+                scenario = own_scenario(self.tables, settings.seed, parameters)
+            else:
+                scenario = make_scenario(settings, settings.seed)
+            save_scenario(scenario, path)
+
+        return self._run(GENERATE, self.settings.as_parameters(), action)
+
+    def training_scenarios(self, count: int) -> list[Scenario]:
+        """The first so many scenarios to learn on, of the kind of the replayed one."""
+        basis = replayed_scenario(self.folder)
+        return [scenario_like(basis, seed) for seed in self.settings.training_seeds[:count]]
+
+    def train(
+        self, algorithm: str | None = None, seeds: int | None = None, board: str | None = None
+    ) -> bool:
+        """Train the float policy on scenarios of other seeds.
+
+        Args:
+            algorithm: ``imitation`` or ``ppo``; None for what the folder was trained with, else
+                imitation.
+            seeds: how many; None for what the folder was trained with, else the preset's.
+            board: name of the board whose limits and cost model set the network's width; None for
+                what the folder was trained with, else the algorithm's own width.
+
+        Raises:
+            InputError: an unknown algorithm, no seed, or no network fits the board.
+            BoardFileError: an unknown board, or one without limits or a cost model.
+        """
+        from toolchain.policy.late_tensorflow import require_training
+
+        require_training()
+        from toolchain.board import load_board
+        from toolchain.policy.onnx_export import export_onnx
+        from toolchain.policy.sizing import size_policy
+        from toolchain.policy.training import train_seeds
+
+        recorded = self.folder.stages.get(TRAIN.name, {}).get("parameters", {})
+        plan = training_plan(
+            self.settings,
+            algorithm or recorded.get("algorithm", "imitation"),
+            recorded.get("seeds", self.settings.sizes.seeds) if seeds is None else seeds,
+        )
+        sized = board or recorded.get("board")
+        fitting = None if sized is None else size_policy(load_board(sized))
+        if fitting is not None:
+            plan = replace(plan, knobs=replace(plan.knobs, hidden=fitting.hidden))
+
+        def action(path: Path) -> None:
+            basis = replayed_scenario(self.folder)
+            validation = [scenario_like(basis, seed) for seed in self.settings.validation_seeds]
+            scenarios = self.training_scenarios(self.settings.sizes.training_scenarios)
+            policy, summary = train_seeds(plan, scenarios, validation, path, self.console)
+            summary["sizing"] = None if fitting is None else {"board": sized, **asdict(fitting)}
             policy.save(path / POLICY_FILE)
+            (path / ONNX_FILE).write_bytes(export_onnx(policy))
             write_json(path / "training.json", summary)
 
-        return self._run(TRAIN, self.settings.as_parameters() | asdict(knobs), action)
+        parameters = {"algorithm": str(plan.algorithm), "seeds": plan.seeds, "board": sized}
+        return self._run(
+            TRAIN,
+            self.settings.as_parameters() | parameters | {"knobs": asdict(plan.knobs)},
+            action,
+        )
 
-    def quantize(self) -> bool:
-        """Quantize the policy on the states that it visits itself."""
-        from toolchain.policy.dense import DensePolicy
-        from toolchain.quantize import Int8Policy, convert
-        from toolchain.quantize.agreement import agreement, visited_states
+    def quantize(self, method: str | None = None, variants: bool | None = None) -> bool:
+        """Quantize the policy on the states that it visits itself.
+
+        Args:
+            method: ``post-training`` or ``quantization-aware``; None for what the folder was
+                quantized with, else post-training.
+            variants: also make and judge the other compressions; None as ``method``, else no.
+
+        Raises:
+            InputError: an unknown method.
+        """
+        from host.chain.quantization import quantize_plan, quantize_policy
+
+        recorded = self.folder.stages.get(QUANTIZE.name, {}).get("parameters", {})
+        plan = quantize_plan(
+            method or recorded.get("method"),
+            recorded.get("variants", False) if variants is None else variants,
+        )
 
         def action(path: Path) -> None:
-            policy = DensePolicy.load(self.folder.artifact("train") / POLICY_FILE)
-            seeds = list(self.settings.training_seeds)
-            states, masks = visited_states(
-                policy, [make_scenario(self.settings, seed) for seed in seeds[:3]]
+            basis = replayed_scenario(self.folder)
+            validation = [scenario_like(basis, seed) for seed in self.settings.validation_seeds]
+            quantize_policy(
+                plan,
+                self.folder.artifact("train") / POLICY_FILE,
+                self.training_scenarios,
+                validation,
+                self.settings,
+                path,
             )
-            rng = np.random.default_rng(self.settings.seed)
-            chosen = rng.permutation(len(states))
-            n = min(self.settings.sizes.calibration_states, len(states) // 2)
-            calibration, held_out = np.sort(chosen[:n]), np.sort(chosen[n:])
-            model = convert(policy, states[calibration])
-            (path / MODEL_FILE).write_bytes(model)
-            (path / FLOAT_MODEL_FILE).write_bytes(convert(policy, None))
-            summary = agreement(policy, Int8Policy(model), states[held_out], masks[held_out]) | {
-                "calibration_states": n,
-                "model_bytes": len(model),
-            }
-            write_json(path / "quantization.json", summary)
 
-        return self._run(QUANTIZE, self.settings.as_parameters(), action)
+        return self._run(QUANTIZE, self.settings.as_parameters() | asdict(plan), action)
 
     def compile(self) -> bool:
         """Generate C from the INT8 policy."""
@@ -179,14 +258,46 @@ class Chain:
         return ran
 
 
-def make_scenario(settings: Settings, seed: int) -> Scenario:
-    """A scenario of the settings' size from a seed."""
-    parameters = ScenarioParameters(
-        generator=settings.generator,
+def scenario_parameters(settings: Settings) -> ScenarioParameters:
+    """What the settings say of a scenario that is generated."""
+    return ScenarioParameters(
+        generator=settings.generator.value,
         n_products=settings.sizes.n_products,
         horizon_days=settings.sizes.horizon_days,
     )
-    return CircularSupplyChainGenerator(seed=seed, parameters=parameters).generate()
+
+
+def training_plan(settings: Settings, algorithm: str, seeds: int) -> TrainingPlan:
+    """What the settings' preset trains with an algorithm.
+
+    Raises:
+        InputError: an unknown algorithm, or no seed.
+        MissingDependencyError: the ``train`` extra is not installed.
+    """
+    from toolchain.policy.imitation import ImitationKnobs
+    from toolchain.policy.ppo import PpoKnobs
+    from toolchain.policy.training import Algorithm, TrainingPlan
+
+    if algorithm not in list(Algorithm):
+        raise InputError(
+            f"unknown algorithm {algorithm!r}", hint=f"use one of {', '.join(Algorithm)}"
+        )
+    sizes, first = settings.sizes, settings.seed * TRAINING_SEEDS_APART
+    if algorithm == Algorithm.PPO:
+        return TrainingPlan(Algorithm.PPO, PpoKnobs(seed=first, passes=sizes.passes), seeds)
+    knobs = ImitationKnobs(
+        seed=first,
+        rounds=sizes.rounds,
+        epochs=sizes.epochs,
+        states_per_scenario=sizes.states_per_scenario,
+        generations=sizes.generations,
+    )
+    return TrainingPlan(Algorithm.IMITATION, knobs, seeds)
+
+
+def make_scenario(settings: Settings, seed: int) -> Scenario:
+    """A scenario of the settings' size from a seed."""
+    return CircularSupplyChainGenerator(seed, scenario_parameters(settings)).generate()
 
 
 def replayed_scenario(folder: RunFolder) -> Scenario:

@@ -36,8 +36,10 @@ def open_target(
     if target.emulated:
         file = write_flash(target, image.uf2) if flash else read_flash(target)
         with (
-            EmulatedBoard(target.board.name, file, serial=str(target)) as board,
-            BoardClient.open(board.port, target.board.link.baud) as client,
+            EmulatedBoard(
+                target.board.name, file, serial=target.individual, usb=target.usb
+            ) as board,
+            BoardClient.open(board.usb_port or board.port, target.board.link.baud) as client,
         ):
             yield client, _checked(client.hello(), target, image)
         return

@@ -1,6 +1,7 @@
 """The serial line: frames, requests and replies, and the identity of what answered."""
 
 from host.link.client import (
+    ELEMENT_TYPES,
     BoardClient,
     Identity,
     Traffic,
@@ -11,6 +12,7 @@ from host.link.client import (
 from host.link.framing import Frame, decode, encode
 
 __all__ = [
+    "ELEMENT_TYPES",
     "BoardClient",
     "Frame",
     "Identity",

@@ -27,6 +27,12 @@ TRIES = 3
 
 Reply = TypeVar("Reply", bound=wire.Message)
 
+ELEMENT_TYPES: dict[wire.Element, np.dtype] = {
+    wire.Element.INT8: np.dtype("i1"),
+    wire.Element.FLOAT32: np.dtype("<f4"),
+}
+"""How an array holds values of each element type, as they are on the line."""
+
 
 class Transport(Protocol):
     """The part of :class:`serial.Serial` that the link needs; a fake makes a test portless."""
@@ -90,8 +96,12 @@ class Identity:
     reset_cause: str
     n_inputs: int
     n_outputs: int
+    input_element: str
+    output_element: str
     max_payload: int
     arena_bytes: int
+    fault: str
+    """What stopped the program before the board last started; empty when nothing did."""
 
     @classmethod
     def of(cls, hello: wire.HelloReply) -> Identity:
@@ -114,11 +124,24 @@ class Identity:
                 reset_cause=wire.ResetCause(hello.reset_cause).name.lower(),
                 n_inputs=hello.n_inputs,
                 n_outputs=hello.n_outputs,
+                input_element=wire.Element(hello.input_element).name.lower(),
+                output_element=wire.Element(hello.output_element).name.lower(),
                 max_payload=hello.max_payload,
                 arena_bytes=hello.arena_bytes,
+                fault=_fault_text(hello),
             )
         except (UnicodeDecodeError, ValueError) as error:
             raise ProtocolError(f"HELLO cannot be read: {error}") from error
+
+
+def _fault_text(hello: wire.HelloReply) -> str:
+    cause = wire.FaultCause(hello.fault_cause)
+    if cause is wire.FaultCause.NONE:
+        return ""
+    return (
+        f"{cause.name.lower()} at pc 0x{hello.fault_pc:08x}, lr 0x{hello.fault_lr:08x}, "
+        f"status 0x{hello.fault_status:08x}"
+    )
 
 
 @dataclass
@@ -188,28 +211,38 @@ class BoardClient:
             ) from error
         return Identity.of(reply)
 
-    def infer(self, inputs: np.ndarray, n_outputs: int) -> tuple[np.ndarray, np.ndarray]:
+    def infer(
+        self,
+        inputs: np.ndarray,
+        n_outputs: int,
+        output_element: wire.Element = wire.Element.INT8,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Run the network on one batch.
 
         Args:
-            inputs: (n, n_in) int8; must fit one frame, see :func:`rows_per_frame`.
-            n_outputs: int8 values per output row.
+            inputs: (n, n_in) int8 or float32, as the network takes them; must fit one frame, see
+                :func:`rows_per_frame`.
+            n_outputs: values per output row.
+            output_element: what those values are.
 
         Returns:
-            (n, n_out) int8 outputs and (n,) uint32 cycles of each inference.
+            (n, n_out) outputs and (n,) uint32 cycles of each inference.
+
+        Raises:
+            ProtocolError: the inputs are of a type that the line does not have.
         """
-        rows = np.ascontiguousarray(inputs, dtype=np.int8)
-        request = wire.InferRequest(len(rows), rows.tobytes())
+        request = wire.InferRequest(len(inputs), _input_bytes(inputs).tobytes())
         reply = self.request(request, wire.InferReply, WORK_TIMEOUT_S)
-        layout = np.dtype([("cycles", "<u4"), ("output", "i1", (n_outputs,))])
-        table = _rows(reply.tail, reply.count, layout, len(rows), "INFER")
-        return table["output"].reshape(len(rows), n_outputs), table["cycles"]
+        output_type = ELEMENT_TYPES[output_element]
+        layout = np.dtype([("cycles", "<u4"), ("output", output_type, (n_outputs,))])
+        table = _rows(reply.tail, reply.count, layout, len(inputs), "INFER")
+        return table["output"].reshape(len(inputs), n_outputs), table["cycles"]
 
     def decide(self, inputs: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Decide one batch on the board.
 
         Args:
-            inputs: (n, n_in) int8 quantized states.
+            inputs: (n, n_in) states, int8 or float32 as the network takes them.
             masks: (n, n_actions) bool, true where an action is allowed.
 
         Returns:
@@ -319,13 +352,26 @@ def rows_per_frame(max_payload: int, request_row_bytes: int, reply_row_bytes: in
 
 
 def decide_rows(inputs: np.ndarray, masks: np.ndarray) -> bytes:
-    """Rows of DECIDE and WINDOW: a mask byte, then the int8 inputs."""
-    n, n_actions = masks.shape
+    """Rows of DECIDE and WINDOW: a mask byte, then the inputs, int8 or float32.
+
+    Raises:
+        ProtocolError: the inputs are of a type that the line does not have.
+    """
+    _, n_actions = masks.shape
     bits = (masks.astype(np.uint32) << np.arange(n_actions, dtype=np.uint32)).sum(axis=1)
-    rows = np.empty((n, 1 + inputs.shape[1]), dtype=np.uint8)
-    rows[:, 0] = bits
-    rows[:, 1:] = np.ascontiguousarray(inputs, dtype=np.int8).view(np.uint8)
-    return rows.tobytes()
+    return np.column_stack([bits.astype(np.uint8), _input_bytes(inputs)]).tobytes()
+
+
+def _input_bytes(inputs: np.ndarray) -> np.ndarray:
+    """(n, bytes of a row) uint8: the inputs as they are on the line."""
+    for dtype in ELEMENT_TYPES.values():
+        if inputs.ndim == 2 and inputs.dtype == dtype:
+            return np.ascontiguousarray(inputs, dtype=dtype).view(np.uint8)
+    raise ProtocolError(
+        f"inputs of shape {inputs.shape} and type {inputs.dtype}; the line takes rows of "
+        f"{' or '.join(element.name.lower() for element in ELEMENT_TYPES)}",
+        hint="quantize the inputs for an int8 network, or convert them to float32",
+    )
 
 
 def check_identity(found: Identity, **expected: str) -> None:

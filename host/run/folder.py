@@ -67,7 +67,7 @@ class RunFolder:
         if manifest.exists():
             self._manifest = _read_manifest(manifest)
         else:
-            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            if path.exists() and not _is_new(path):
                 raise RunFolderError(
                     f"{path} exists and is not a run folder (it has no {MANIFEST})",
                     hint="name an empty or a new folder with --out",
@@ -180,6 +180,11 @@ class RunFolder:
         temporary = self.path / f".{MANIFEST}.partial"
         temporary.write_text(json.dumps(self._manifest, indent=2) + "\n", encoding="utf-8")
         temporary.replace(self.path / MANIFEST)
+
+
+def _is_new(path: Path) -> bool:
+    """Whether a folder holds nothing but what a first stage left that did not get through."""
+    return path.is_dir() and all(entry.name.endswith(".partial") for entry in path.iterdir())
 
 
 def sha256_file(path: Path) -> str:

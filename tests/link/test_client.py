@@ -17,7 +17,8 @@ HELLO = wire.HelloReply(
     engine=0,
     meter=3,
     reset_cause=0,
-    reserved=0,
+    input_element=0,
+    output_element=0,
     firmware=b"0.1.0",
     board=b"pico",
     chip_id=bytes(range(8)),
@@ -28,6 +29,10 @@ HELLO = wire.HelloReply(
     n_inputs=3,
     n_outputs=2,
     arena_bytes=64,
+    fault_cause=0,
+    fault_pc=0,
+    fault_lr=0,
+    fault_status=0,
 )
 
 
@@ -91,6 +96,7 @@ def test_hello_gives_the_identity() -> None:
     assert identity.chip_id == "0001020304050607"
     assert identity.engine == "aot"
     assert identity.meter == "ina228"
+    assert identity.fault == ""
     check_identity(identity, board="pico", model_sha256=(b"m" * 32).hex())
     with pytest.raises(IdentityError, match="'pico', expected 'esp32c3'"):
         check_identity(identity, board="esp32c3")
@@ -159,6 +165,37 @@ def test_decide_rows_by_hand() -> None:
     assert rows == bytes([0b101, 1, 0xFF, 0b010, 0, 127])
 
 
+def test_decide_rows_of_float32_by_hand() -> None:
+    rows = decide_rows(np.array([[1.0, -2.5]], np.float32), np.array([[0, 1]]) > 0)
+    assert rows == bytes([0b10, 0, 0, 0x80, 0x3F, 0, 0, 0x20, 0xC0])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int32, np.uint8, np.dtype(">f4")])
+def test_inputs_of_a_type_that_the_line_does_not_have_are_refused(dtype) -> None:
+    rows = np.zeros((1, 2), dtype)
+    with pytest.raises(ProtocolError, match="int8 or float32"):
+        decide_rows(rows, np.ones((1, 2), bool))
+    with pytest.raises(ProtocolError, match="int8 or float32"):
+        client(FakeBoard()).infer(rows, 2)
+
+
+def test_infer_reads_outputs_of_the_named_element() -> None:
+    class Inferring(FakeBoard):
+        def answer(self, frame: Frame) -> bytes:
+            tail = (7).to_bytes(4, "little") + np.array([0.5, -1.0], "<f4").tobytes()
+            return encode(Frame(0x82, frame.sequence, wire.InferReply(1, tail).encode()))
+
+    board = Inferring()
+    inputs = np.array([[1.5, 2.0, -0.0]], np.float32)
+    outputs, cycles = client(board).infer(inputs, 2, wire.Element.FLOAT32)
+    assert outputs.tolist() == [[0.5, -1.0]]
+    assert cycles.tolist() == [7]
+    assert wire.InferRequest.decode(board.requests[0].payload).tail == inputs.tobytes()
+    # Bytes of another element do not fit the rows that were asked for.
+    with pytest.raises(ProtocolError, match="1 rows were asked for"):
+        client(Inferring()).infer(inputs, 2, wire.Element.INT8)
+
+
 def test_rows_per_frame() -> None:
     assert rows_per_frame(2048, 25, 5) == (2048 - 11) // 25
     with pytest.raises(ProtocolError, match="needs 3000 bytes"):
@@ -170,3 +207,5 @@ def test_identity_refuses_unknown_codes() -> None:
 
     with pytest.raises(ProtocolError):
         Identity.of(replace(HELLO, engine=77))
+    with pytest.raises(ProtocolError):
+        Identity.of(replace(HELLO, output_element=9))

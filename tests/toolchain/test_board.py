@@ -24,6 +24,8 @@ def test_pico() -> None:
         ("schema = 1", "schema = 7", "schema: .*7"),
         ("shunt_ohm = 0.015", "shunt_ohm = 0", r"meter\.shunt_ohm"),
         ('kind = "ina228"', 'kind = "ina999"', r"meter\.kind: .*ina999"),
+        ("vendor_id = 0x2E8A", "vendor_id = 0x12E8A", r"usb\.vendor_id: .*77450"),
+        ('product = "Jouleloop Pico"', 'product = "a\\"b"', r"usb\.product"),
         ("[cpu]", "[cpu", "cannot be read"),
     ],
 )
@@ -47,6 +49,10 @@ def test_targets() -> None:
     assert parse_target("pico@/dev/ttyUSB0").where == "/dev/ttyUSB0"
     assert parse_target("pico@rfc2217://lab:4000").where == "rfc2217://lab:4000"
     assert str(parse_target("pico@emulator")) == "pico@emulator"
+    assert str(parse_target("pico@emulator+usb")) == "pico@emulator+usb"
+    usb = parse_target("pico@emulator+usb")
+    assert usb.emulated and usb.usb and not parse_target("pico@emulator").usb
+    assert usb.individual == "pico@emulator"
 
 
 @pytest.mark.parametrize("text", ["pico", "pico@", "pico@emulater", "pico@lab:4000"])

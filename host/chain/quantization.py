@@ -1,0 +1,133 @@
+"""The quantize stage: INT8 from the float policy, judged on scenarios that it never saw."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from host.chain.settings import Settings
+from host.run import RunFolder, write_json
+from toolchain.errors import InputError, RunFolderError
+from toolchain.scenario import Scenario
+
+METHODS = ("post-training", "quantization-aware")
+MODEL_FILE = "policy.tflite"
+FLOAT_MODEL_FILE = "policy_float.tflite"
+SUMMARY_FILE = "quantization.json"
+VISITED_SCENARIOS = 3
+"""Training scenarios whose states are calibrated and compared on."""
+DISTILLED_SCENARIOS = 20
+"""The same where a network is trained."""
+LEAST_QUALITY_KEPT = 0.99
+LEAST_EQUAL_DECISIONS = 0.97
+
+
+@dataclass(frozen=True)
+class QuantizePlan:
+    """How the policy is quantized.
+
+    Attributes:
+        method: one of :data:`METHODS`.
+        variants: also make the other compressions.
+    """
+
+    method: str
+    variants: bool
+
+
+def quantize_plan(method: str | None, variants: bool) -> QuantizePlan:
+    """A checked plan; no method means post-training.
+
+    Raises:
+        InputError: an unknown method.
+    """
+    if method is not None and method not in METHODS:
+        raise InputError(f"unknown method {method!r}", hint=f"use one of {', '.join(METHODS)}")
+    return QuantizePlan(method or METHODS[0], variants)
+
+
+def quantize_policy(
+    plan: QuantizePlan,
+    policy_file: Path,
+    training_scenarios: Callable[[int], list[Scenario]],
+    validation: Sequence[Scenario],
+    settings: Settings,
+    path: Path,
+) -> None:
+    """Fill the stage's folder: the models and ``quantization.json``.
+
+    Args:
+        plan: how.
+        policy_file: the float policy.
+        training_scenarios: the first so many of them; their states calibrate.
+        validation: scenarios that quality is compared on.
+        settings: seed and number of calibration states.
+        path: the stage's folder.
+    """
+    from toolchain.policy.dense import DensePolicy
+    from toolchain.policy.validation import Validation
+    from toolchain.quantize import Int8Policy, convert
+    from toolchain.quantize.agreement import agreement, visited_states
+    from toolchain.quantize.distil import DistilKnobs, distil
+    from toolchain.quantize.report import layer_report
+    from toolchain.quantize.variants import make_variants
+
+    policy = DensePolicy.load(policy_file)
+    trains = plan.variants or plan.method != METHODS[0]
+    scenarios = training_scenarios(DISTILLED_SCENARIOS if trains else VISITED_SCENARIOS)
+    states, masks = visited_states(policy, scenarios[:VISITED_SCENARIOS])
+    chosen = np.random.default_rng(settings.seed).permutation(len(states))
+    n = min(settings.sizes.calibration_states, len(states) // 2)
+    calibration, held_out = states[np.sort(chosen[:n])], np.sort(chosen[n:])
+    more = visited_states(policy, scenarios[VISITED_SCENARIOS:]) if trains else (states, masks)
+    source = policy
+    if plan.method != METHODS[0]:
+        source = distil(policy, *more, DistilKnobs(settings.seed, fake_quantization=True))
+    model = convert(source, calibration)
+    (path / MODEL_FILE).write_bytes(model)
+    (path / FLOAT_MODEL_FILE).write_bytes(convert(policy, None))
+    int8 = Int8Policy(model)
+    judge = Validation(validation)
+    before, after = judge.quality(policy), judge.quality(int8)
+    kept = float(after.mean() / before.mean())
+    summary: dict[str, Any] = agreement(policy, int8, states[held_out], masks[held_out]) | {
+        "method": plan.method,
+        "calibration_states": n,
+        "model_bytes": len(model),
+        "quality": {
+            "scenarios": len(validation),
+            "float": float(before.mean()),
+            "int8": float(after.mean()),
+            "kept": kept,
+        },
+        "report": layer_report(source, int8, states[held_out], masks[held_out]),
+    }
+    summary["limits"] = {
+        "least_quality_kept": LEAST_QUALITY_KEPT,
+        "least_equal_decisions": LEAST_EQUAL_DECISIONS,
+        "met": kept >= LEAST_QUALITY_KEPT and summary["equal_decisions"] >= LEAST_EQUAL_DECISIONS,
+    }
+    if plan.variants:
+        made = make_variants(policy, calibration, *more, judge, settings.seed)
+        for variant in made:
+            (path / f"policy_{variant.name}.tflite").write_bytes(variant.model)
+        summary["variants"] = {variant.name: variant.summary for variant in made}
+    write_json(path / SUMMARY_FILE, summary)
+
+
+def quantization_report(out: Path) -> dict[str, Any]:
+    """What ``quantize`` recorded in a run folder, as JSON values.
+
+    Raises:
+        RunFolderError: the stage is missing, or its files were changed.
+    """
+    file = RunFolder(out, "").artifact("quantize") / SUMMARY_FILE
+    if not file.exists():
+        raise RunFolderError(f"{file} is missing", hint="run 'jouleloop quantize --force'")
+    summary: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return summary

@@ -1,0 +1,103 @@
+"""Where scenarios are scored: in this process, in several, or on a Dask cluster."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from host.score.job import Job, score_scenario
+from toolchain.errors import InputError, JouleloopError, MissingDependencyError
+
+_CONNECT_S = 20
+
+_job: Job | None = None
+
+
+def default_workers() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def score_here(job: Job, indices: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """One scenario after the other, in this process."""
+    for index in indices:
+        yield score_scenario(job, index)
+
+
+def score_in_processes(job: Job, indices: Sequence[int], workers: int) -> Iterator[dict[str, Any]]:
+    """In fresh processes of this machine; results come as they are finished.
+
+    Raises:
+        JouleloopError: a worker died.
+    """
+    # A fork would inherit the threads of numpy and of the progress bar in whatever state.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(
+        max_workers=min(workers, len(indices)),
+        mp_context=context,
+        initializer=_take_job,
+        initargs=(job,),
+    ) as pool:
+        futures = [pool.submit(_score, index) for index in indices]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BrokenProcessPool as error:
+            raise JouleloopError(
+                f"a worker process died (of {workers}), perhaps for want of memory",
+                hint="run the same command with fewer --workers; what is finished is kept",
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def score_on_dask(job: Job, indices: Sequence[int], address: str) -> Iterator[dict[str, Any]]:
+    """On the workers of a Dask scheduler, which need the same version of this package.
+
+    Args:
+        job: what to score.
+        indices: of the scenarios.
+        address: such as ``tcp://10.0.0.5:8786``.
+
+    Raises:
+        MissingDependencyError: ``distributed`` is not installed.
+        InputError: no scheduler answers at the address.
+    """
+    try:
+        import distributed
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            "scoring on a cluster needs Dask, which is not installed",
+            hint="pip install 'jouleloop[dask]'",
+        ) from error
+    try:
+        client = distributed.Client(address, timeout=_CONNECT_S, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise InputError(
+            f"no Dask scheduler answers at {address!r}: {error}",
+            hint="start one with 'dask scheduler' and give its address, tcp://HOST:8786",
+        ) from error
+    with client:
+        shared = client.scatter(job, broadcast=True)
+        futures = [client.submit(score_scenario, shared, index, pure=False) for index in indices]
+        try:
+            for future in distributed.as_completed(futures, loop=client.loop):
+                yield future.result()
+        finally:
+            client.cancel(futures)
+
+
+def _take_job(job: Job) -> None:
+    global _job
+    _job = job
+
+
+def _score(index: int) -> dict[str, Any]:
+    assert _job is not None, "the pool's initializer has run"
+    return score_scenario(_job, index)
