@@ -17,12 +17,15 @@ from host.flash import open_target
 from host.report import RESULT_FILE
 from host.run import RunFolder, sha256_file
 from host.target import parse_target
+from toolchain.board import load_board
 from toolchain.build import load_image
 from toolchain.compile import compile_model
 from toolchain.errors import InputError, RunFolderError
 from toolchain.scenario import OwnTables
 
 RUNS = Path("runs")
+DEFAULT_BOARD = "pico"
+"""Whose kernels ``jouleloop compile --out RUN`` takes; ``bench`` takes those of its target."""
 
 
 def bench(
@@ -58,7 +61,7 @@ def bench(
     chain.generate()
     chain.train()
     chain.quantize()
-    chain.compile()
+    chain.compile(target.board)
     chain.build(target.board)
     chain.replay(target, flash=flash)
     chain.report(target)
@@ -104,7 +107,7 @@ def run_stage(
             GENERATE.name: chain.generate,
             TRAIN.name: chain.train,
             QUANTIZE.name: chain.quantize,
-            COMPILE.name: chain.compile,
+            COMPILE.name: lambda: chain.compile(load_board(DEFAULT_BOARD)),
         }
         ran = actions[name](**(options or {}))
     return {"stage": name, "ran": ran, "folder": str(out / name), **folder.stages[name]}

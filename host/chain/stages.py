@@ -195,14 +195,17 @@ class Chain:
 
         return self._run(QUANTIZE, self.settings.as_parameters() | asdict(plan), action)
 
-    def compile(self) -> bool:
-        """Generate C from the INT8 policy."""
-        from toolchain.compile import compile_model
+    def compile(self, board: Board) -> bool:
+        """Generate C from the INT8 policy, with the kernels of the board's core."""
+        from toolchain.compile import compile_model, kernels_for_core
+
+        kernels = kernels_for_core(board.cpu.core)
 
         def action(path: Path) -> None:
-            compile_model((self.folder.artifact("quantize") / MODEL_FILE).read_bytes(), path)
+            model = (self.folder.artifact("quantize") / MODEL_FILE).read_bytes()
+            compile_model(model, path, kernels=kernels)
 
-        return self._run(COMPILE, {}, action)
+        return self._run(COMPILE, {"kernels": kernels}, action)
 
     def build(self, board: Board) -> bool:
         """Build the board's image."""

@@ -44,9 +44,23 @@ _DISPOSE = 4
 
 @njit(cache=True, inline="always")
 def _start_day(  # type: ignore[no-untyped-def]
-    env, upcoming, keys, max_wait, first, slots, place, left, next_free, free_of_kind,
-    slots_of_kind, window_free, window_slots, window_start, seen_wait, capacity,
-):  # fmt: skip
+    env,
+    upcoming,
+    keys,
+    max_wait,
+    first,
+    slots,
+    place,
+    left,
+    next_free,
+    free_of_kind,
+    slots_of_kind,
+    window_free,
+    window_slots,
+    window_start,
+    seen_wait,
+    capacity,
+):
     """Note where one scenario's first free slots are and what is free, at its day's start.
 
     A wait beyond the longest is noted as one day more than that.
@@ -110,10 +124,33 @@ def _best_eur(  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def look(  # type: ignore[no-untyped-def]
-    low, high, count, distance_km, onward_km, records, decay, features, ids, capacity_column, gain_column,
-    gain_floor, gain_top, gain_knee, gain_span, floor_eur, active, products, masks, states,
-    upcoming, keys, max_wait, first, seen_wait, capacity,
-):  # fmt: skip
+    low,
+    high,
+    count,
+    distance_km,
+    onward_km,
+    records,
+    decay,
+    features,
+    ids,
+    capacity_column,
+    gain_column,
+    gain_floor,
+    gain_top,
+    gain_knee,
+    gain_span,
+    floor_eur,
+    active,
+    products,
+    masks,
+    states,
+    upcoming,
+    keys,
+    max_wait,
+    first,
+    seen_wait,
+    capacity,
+):
     """Of the scenarios low to high - 1, fill what disposing is worth (B,), active (B,), ids (B,), masks (B, 5), states (B, 24)."""
     for env in range(low, high):
         product = upcoming[env]
@@ -158,9 +195,23 @@ def look(  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def start_days(  # type: ignore[no-untyped-def]
-    envs, upcoming, keys, max_wait, first, slots, place, left, next_free, free_of_kind,
-    slots_of_kind, window_free, window_slots, window_start, seen_wait, capacity,
-):  # fmt: skip
+    envs,
+    upcoming,
+    keys,
+    max_wait,
+    first,
+    slots,
+    place,
+    left,
+    next_free,
+    free_of_kind,
+    slots_of_kind,
+    window_free,
+    window_slots,
+    window_start,
+    seen_wait,
+    capacity,
+):
     """Start the day of each of the given scenarios."""
     for env in envs:
         _start_day(
@@ -181,10 +232,33 @@ def refused(actions, masks):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def dispatch(  # type: ignore[no-untyped-def]
-    low, high, actions, realised, taken, values, count, distance_km, onward_km, records, decay, upcoming,
-    keys, max_wait, first, slots, place, left, next_free, free_of_kind, slots_of_kind,
-    window_free, window_slots, window_start, seen_wait, capacity,
-):  # fmt: skip
+    low,
+    high,
+    actions,
+    realised,
+    taken,
+    values,
+    count,
+    distance_km,
+    onward_km,
+    records,
+    decay,
+    upcoming,
+    keys,
+    max_wait,
+    first,
+    slots,
+    place,
+    left,
+    next_free,
+    free_of_kind,
+    slots_of_kind,
+    window_free,
+    window_slots,
+    window_start,
+    seen_wait,
+    capacity,
+):
     """Of the scenarios low to high - 1, execute the next product and go on to the one after it."""
     for env in range(low, high):
         product = upcoming[env]
