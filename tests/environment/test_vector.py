@@ -26,10 +26,9 @@ def _scenarios():
     return [*made, regime_shift(made[1], 20, 0)]
 
 
-@pytest.mark.parametrize("threads", [1, 4])
-def test_equal_step_for_step(threads):
+def test_equal_step_for_step():
     scenarios = _scenarios()
-    vector = VectorSimulation(scenarios, threads)
+    vector = VectorSimulation(scenarios)
     singles = [Simulation(scenario) for scenario in scenarios]
     rng = np.random.default_rng(0)
     for _ in range(2):
@@ -92,5 +91,3 @@ def test_different_horizons_are_refused():
         VectorSimulation(scenarios)
     with pytest.raises(InputError, match="0 scenarios"):
         VectorSimulation([])
-    with pytest.raises(InputError, match="threads is 0"):
-        VectorSimulation(scenarios[:1], threads=0)

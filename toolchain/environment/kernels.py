@@ -42,25 +42,11 @@ slot of its facility, so that one place in its list says all about what is free 
 _DISPOSE = 4
 
 
-@njit(cache=True, inline="always")
-def _start_day(  # type: ignore[no-untyped-def]
-    env,
-    upcoming,
-    keys,
-    max_wait,
-    first,
-    slots,
-    place,
-    left,
-    next_free,
-    free_of_kind,
-    slots_of_kind,
-    window_free,
-    window_slots,
-    window_start,
-    seen_wait,
-    capacity,
-):
+@njit(cache=True)
+def start_day(  # type: ignore[no-untyped-def]
+    env, upcoming, keys, max_wait, first, slots, place, left, next_free, free_of_kind,
+    slots_of_kind, window_free, window_slots, window_start, seen_wait, capacity,
+):  # fmt: skip
     """Note where one scenario's first free slots are and what is free, at its day's start.
 
     A wait beyond the longest is noted as one day more than that.
@@ -75,7 +61,6 @@ def _start_day(  # type: ignore[no-untyped-def]
             place[env, f] = at
             left[env, f] = slots[at, LEFT]
             next_free[env, f] = slots[at, AT]
-    for f in range(np.uint64(first[env, _DISPOSE])):
         seen_wait[env, f] = min(next_free[env, f] - today, max_wait + 1)
     before = window_start[env]
     window_start[env] = today
@@ -122,37 +107,14 @@ def _best_eur(  # type: ignore[no-untyped-def]
     return top
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def look(  # type: ignore[no-untyped-def]
-    low,
-    high,
-    count,
-    distance_km,
-    onward_km,
-    records,
-    decay,
-    features,
-    ids,
-    capacity_column,
-    gain_column,
-    gain_floor,
-    gain_top,
-    gain_knee,
-    gain_span,
-    floor_eur,
-    active,
-    products,
-    masks,
-    states,
-    upcoming,
-    keys,
-    max_wait,
-    first,
-    seen_wait,
-    capacity,
-):
-    """Of the scenarios low to high - 1, fill what disposing is worth (B,), active (B,), ids (B,), masks (B, 5), states (B, 24)."""
-    for env in range(low, high):
+    upcoming, count, max_wait, first, distance_km, onward_km, keys, records, features, ids, decay,
+    seen_wait, capacity, capacity_column, gain_column, gain_floor, gain_top, gain_knee, gain_span,
+    floor_eur, active, products, masks, states,
+):  # fmt: skip
+    """Fill what disposing is worth (B,), active (B,), ids (B,), masks (B, 5), states (B, 24)."""
+    for env in range(len(upcoming)):
         product = upcoming[env]
         if product >= count[env]:
             active[env] = False
@@ -184,40 +146,9 @@ def look(  # type: ignore[no-untyped-def]
                 )  # fmt: skip
             masks[env, kind] = top > -np.inf
             gain = min(max(top - floor, gain_floor[kind]), gain_top[kind])
-            share = 0.0
-            if gain > gain_floor[kind]:
-                share = (
-                    math.log((gain - gain_floor[kind]) / gain_knee[kind] + 1.0) / gain_span[kind]
-                )
+            share = math.log((gain - gain_floor[kind]) / gain_knee[kind] + 1.0) / gain_span[kind]
             states[env, gain_column + kind] = min(max(2.0 * share - 1.0, -1.0), 1.0)
             states[env, capacity_column + kind] = capacity[env, kind]
-
-
-@njit(cache=True)
-def start_days(  # type: ignore[no-untyped-def]
-    envs,
-    upcoming,
-    keys,
-    max_wait,
-    first,
-    slots,
-    place,
-    left,
-    next_free,
-    free_of_kind,
-    slots_of_kind,
-    window_free,
-    window_slots,
-    window_start,
-    seen_wait,
-    capacity,
-):
-    """Start the day of each of the given scenarios."""
-    for env in envs:
-        _start_day(
-            env, upcoming, keys, max_wait, first, slots, place, left, next_free, free_of_kind,
-            slots_of_kind, window_free, window_slots, window_start, seen_wait, capacity,
-        )  # fmt: skip
 
 
 @njit(cache=True)
@@ -230,37 +161,14 @@ def refused(actions, masks):  # type: ignore[no-untyped-def]
     return -1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def dispatch(  # type: ignore[no-untyped-def]
-    low,
-    high,
-    actions,
-    realised,
-    taken,
-    values,
-    count,
-    distance_km,
-    onward_km,
-    records,
-    decay,
-    upcoming,
-    keys,
-    max_wait,
-    first,
-    slots,
-    place,
-    left,
-    next_free,
-    free_of_kind,
-    slots_of_kind,
-    window_free,
-    window_slots,
-    window_start,
-    seen_wait,
-    capacity,
-):
-    """Of the scenarios low to high - 1, execute the next product and go on to the one after it."""
-    for env in range(low, high):
+    actions, count, distance_km, onward_km, records, realised, decay, taken, values, upcoming,
+    keys, max_wait, first, slots, place, left, next_free, free_of_kind, slots_of_kind,
+    window_free, window_slots, window_start, seen_wait, capacity,
+):  # fmt: skip
+    """Execute the next product of each scenario and go on to the one after it."""
+    for env in range(len(actions)):
         product = upcoming[env]
         if product >= count[env]:
             values[env] = 0.0
@@ -321,7 +229,7 @@ def dispatch(  # type: ignore[no-untyped-def]
         taken[product, env, WAIT] = wait
         upcoming[env] = keys[product, env, NEXT]
         if upcoming[env] < count[env] and keys[upcoming[env], env, DAY] != today:
-            _start_day(
+            start_day(
                 env, upcoming, keys, max_wait, first, slots, place, left, next_free, free_of_kind,
                 slots_of_kind, window_free, window_slots, window_start, seen_wait, capacity,
             )  # fmt: skip

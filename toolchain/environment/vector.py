@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
@@ -53,16 +51,14 @@ class VectorSimulation:
 
     Args:
         scenarios: at least one, of the same horizon and longest wait; sizes may differ.
-        threads: that share the scenarios; the results are the same for any number. They pay from
-            a few hundred scenarios on.
 
     Raises:
-        InputError: no scenario, different horizons or waits, or fewer than one thread.
+        InputError: no scenario, or different horizons or waits.
         MissingDependencyError: numba is not installed.
         ScenarioError: a loop of a scenario's graph is open.
     """
 
-    def __init__(self, scenarios: Sequence[Scenario], threads: int = 1) -> None:
+    def __init__(self, scenarios: Sequence[Scenario]) -> None:
         from toolchain.environment import kernels
 
         spans = {(s.parameters.horizon_days, s.parameters.max_wait_days) for s in scenarios}
@@ -71,12 +67,7 @@ class VectorSimulation:
                 f"{len(scenarios)} scenarios of (horizon_days, max_wait_days) {sorted(spans)}",
                 hint="give at least one, all with the same horizon and longest wait",
             )
-        if threads < 1:
-            raise InputError(f"threads is {threads}, must be at least 1", hint="leave it out")
         self._kernels: Any = kernels
-        bounds = np.linspace(0, len(scenarios), min(threads, len(scenarios)) + 1).astype(np.int64)
-        self._shares = [(int(low), int(high)) for low, high in pairwise(bounds)]
-        self._pool = ThreadPoolExecutor(len(self._shares) - 1) if len(self._shares) > 1 else None
         self.scenarios = tuple(scenarios)
         (horizon, self._max_wait) = spans.pop()
         # What waits longer than the longest wait is worth nothing, at a place of its own.
@@ -109,13 +100,46 @@ class VectorSimulation:
         self._window_free = np.zeros((envs, _LIMITED), dtype=np.int64)
         self._window_slots = np.zeros((envs, _LIMITED), dtype=np.int64)
         self._capacity = np.zeros((envs, _LIMITED), dtype=np.float32)
+        self._batch: VectorBatch | None = None
         self._floor_eur = np.zeros(envs)
-        self._kernels.start_days(np.flatnonzero(~self.done), *self._day_state())
-        self._batch = self._new_batch()
-        self._kernels.look(0, envs, *self._look_state(self._batch))
+        for env in np.flatnonzero(~self.done):
+            self._kernels.start_day(env, *self._day_state())
 
     def observe(self) -> VectorBatch:
         """The next product of each scenario."""
+        if self._batch is None:
+            envs = len(self.scenarios)
+            active = np.empty(envs, dtype=np.bool_)
+            products = np.empty(envs, dtype=np.int64)
+            masks = np.empty((envs, N_DISPOSITIONS), dtype=np.bool_)
+            states = np.empty((envs, features.N_FEATURES), dtype=np.float32)
+            self._kernels.look(
+                self._next,
+                self._count,
+                self._max_wait,
+                self._first,
+                self._distance_km,
+                self._onward_km,
+                self._keys,
+                self._expected,
+                self._features,
+                self._product,
+                self._decay,
+                self._seen_wait,
+                self._capacity,
+                features.CAPACITY_FEATURES.start,
+                features.GAIN_FEATURES.start,
+                features.GAIN_FLOOR_EUR,
+                features.GAIN_TOP_EUR,
+                features.GAIN_KNEE_EUR,
+                features.GAIN_SPAN,
+                self._floor_eur,
+                active,
+                products,
+                masks,
+                states,
+            )
+            self._batch = VectorBatch(active, products, states, masks)
         return self._batch
 
     def execute(self, actions: np.ndarray) -> np.ndarray:
@@ -134,25 +158,24 @@ class VectorSimulation:
         batch = self.observe()
         actions = self._checked(np.asarray(actions), batch)
         values = np.empty(len(self.scenarios))
-        following = self._new_batch()
-        executed = (actions, self._realised, self._taken, values, self._count)
-        executed += (self._distance_km, self._onward_km, self._expected, self._decay)
-        dispatched, seen = (*executed, *self._day_state()), self._look_state(following)
-
-        def go_on(share: tuple[int, int]) -> None:
-            self._kernels.dispatch(*share, *dispatched)
-            self._kernels.look(*share, *seen)
-
-        mine, *others = self._shares
-        running = [self._pool.submit(go_on, share) for share in others] if self._pool else []
-        go_on(mine)
-        for future in running:
-            future.result()
-        self._batch = following
+        self._kernels.dispatch(
+            actions,
+            self._count,
+            self._distance_km,
+            self._onward_km,
+            self._expected,
+            self._realised,
+            self._decay,
+            self._taken,
+            values,
+            *self._day_state(),
+        )
+        self._batch = None
         return values
 
     def floor_eur(self) -> np.ndarray:
         """What disposing of each next product would be worth, float64 (B,); 0 where finished."""
+        self.observe()
         return self._floor_eur.copy()
 
     def rows(self, env: int) -> pa.Table:
@@ -179,45 +202,6 @@ class VectorSimulation:
                 self._decay,
             ),
             node_alive=self._alive[env][:upto],
-        )
-
-    def _new_batch(self) -> VectorBatch:
-        """A batch to be filled."""
-        envs = len(self.scenarios)
-        return VectorBatch(
-            active=np.empty(envs, dtype=np.bool_),
-            products=np.empty(envs, dtype=np.int64),
-            states=np.empty((envs, features.N_FEATURES), dtype=np.float32),
-            masks=np.empty((envs, N_DISPOSITIONS), dtype=np.bool_),
-        )
-
-    def _look_state(self, batch: VectorBatch) -> tuple[Any, ...]:
-        """What a kernel needs to fill a batch, in its order."""
-        return (
-            self._count,
-            self._distance_km,
-            self._onward_km,
-            self._expected,
-            self._decay,
-            self._features,
-            self._product,
-            features.CAPACITY_FEATURES.start,
-            features.GAIN_FEATURES.start,
-            features.GAIN_FLOOR_EUR,
-            features.GAIN_TOP_EUR,
-            features.GAIN_KNEE_EUR,
-            features.GAIN_SPAN,
-            self._floor_eur,
-            batch.active,
-            batch.products,
-            batch.masks,
-            batch.states,
-            self._next,
-            self._keys,
-            self._max_wait,
-            self._first,
-            self._seen_wait,
-            self._capacity,
         )
 
     def _day_state(self) -> tuple[Any, ...]:
