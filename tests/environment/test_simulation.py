@@ -20,7 +20,7 @@ from toolchain.environment import (
     rollout,
 )
 from toolchain.environment.network import network
-from toolchain.errors import InputError
+from toolchain.errors import InputError, ScenarioError
 from toolchain.scenario import (
     CircularSupplyChainGenerator,
     NodeParameters,
@@ -163,6 +163,15 @@ def test_gain_features_hold_the_expected_gain_of_the_best_slot(make_scenario):
     assert gains[3] == pytest.approx(-0.45 - 1.0 - dispose, abs=1e-3)
     margins = batch.margins_eur[0]
     assert margins[:4] - margins[4] == pytest.approx(gains, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("node", "kind"), [(7, "disposal"), (1, "manufacturing"), (99, "no node of the graph")]
+)
+def test_an_outage_is_of_a_limited_facility(make_scenario, node, kind):
+    scenario = make_scenario([{}], outages=(Outage(node=node, from_day=1, to_day=3),))
+    with pytest.raises(ScenarioError, match=f"node {node}, which is {kind}"):
+        Simulation(scenario)
 
 
 def test_outage_and_regime_close_slots(make_scenario):

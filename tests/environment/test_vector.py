@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import toolchain.environment.vector as vector_module
 from toolchain.environment import Disposition, Simulation, VectorSimulation, regime_shift
 from toolchain.errors import InputError
 from toolchain.scenario import CircularSupplyChainGenerator, NodeParameters, ScenarioParameters
@@ -26,7 +27,10 @@ def _scenarios():
     return [*made, regime_shift(made[1], 20, 0)]
 
 
-def test_equal_step_for_step():
+@pytest.mark.parametrize("scenarios_per_thread", [1, 512])
+def test_equal_step_for_step(monkeypatch, scenarios_per_thread):
+    monkeypatch.setattr(vector_module, "_CORES", 2)
+    monkeypatch.setattr(vector_module, "_SCENARIOS_PER_THREAD", scenarios_per_thread)
     scenarios = _scenarios()
     vector = VectorSimulation(scenarios)
     singles = [Simulation(scenario) for scenario in scenarios]

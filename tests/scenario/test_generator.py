@@ -97,6 +97,7 @@ def test_cycles_are_a_floored_exponential(many):
     # floor(Exp(m)) is geometric with p = 1 - exp(-1/m) and mean 1 / (exp(1/m) - 1).
     mean = 1 / np.expm1(1 / 500)
     assert many.battery_cycles.mean() == pytest.approx(mean, abs=5 * mean / np.sqrt(len(many)))
+    assert (many.battery_cycles == 0).mean() == pytest.approx(-np.expm1(-1 / 500), abs=0.001)
     assert (many.battery_cycles < 100).mean() == pytest.approx(-np.expm1(-100 / 500), abs=0.01)
 
 

@@ -80,6 +80,39 @@ def test_csv_tables_become_the_scenario(source, files, tmp_path):
     assert load_scenario(tmp_path / "saved").sha256 == scenario.sha256
 
 
+def _with_slots(source, files, suffix, without=()):
+    """A node table as GraphML tools write it: empty where a node has no slots."""
+    nodes = list(source.graph.nodes(data=True))
+    table = pa.table(
+        {
+            "node": [node for node, _ in nodes],
+            **{
+                name: [data[name] for _, data in nodes]
+                for name in ("type", "capacity", "energy_per_unit", "co2_per_unit")
+            },
+            "slots_per_day": [
+                None if node in without else data.get("slots_per_day") for node, data in nodes
+            ],
+        }
+    )
+    write = pa.csv.write_csv if suffix == "csv" else pq.write_table
+    write(table, files / f"slots.{suffix}")
+    return _tables(files, nodes=f"slots.{suffix}")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_only_limited_facilities_need_slots(source, files, suffix):
+    scenario = own_scenario(_with_slots(source, files, suffix), 9, ScenarioParameters())
+    slots = {n: d.get("slots_per_day") for n, d in scenario.graph.nodes(data=True)}
+    assert slots == {n: d.get("slots_per_day") for n, d in source.graph.nodes(data=True)}
+    assert None in slots.values()
+    limited = [node for node, value in slots.items() if value is not None]
+    tables = _with_slots(source, files, suffix, without=limited[:1])
+    row = list(source.graph.nodes).index(limited[0])
+    with pytest.raises(ScenarioError, match=f"'slots_per_day', row {row}.*other facilities"):
+        own_scenario(tables, 9, ScenarioParameters())
+
+
 def test_parquet_and_graphml_keep_what_they_hold(source, files):
     tables = OwnTables(returns=files / "returns.parquet", graph=files / "graph.graphml")
     scenario = own_scenario(tables, 9, ScenarioParameters())

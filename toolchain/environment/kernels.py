@@ -10,6 +10,7 @@ reordered arithmetic, so that both give the same bits.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,132 +24,92 @@ except ModuleNotFoundError as error:
         hint="pip install 'jouleloop[train]'",
     ) from error
 
-MASS, RATE, STORAGE, FIRST_KIND, N_FIELDS = 0, 1, 2, 3, 18
-"""Places in a product's record of float64: three of the product, then three for each of the five
-dispositions: what fades, what does not, and the mass that goes on to a recycler."""
+LIMITED = 4
+"""Dispositions with limited slots, the first four; the fifth is disposal."""
 
-DAY, COLLECTION, FEASIBLE, NEXT, N_KEYS = 0, 1, 2, 3, 4
+MASS, RATE, STORAGE, FLOOR, FIRST_KIND, N_FIELDS = 0, 1, 2, 3, 4, 16
+"""Places in a product's record of float64: three of the product, what disposing of it is worth,
+then three for each limited disposition: what fades, what does not, and the mass that goes on to a
+recycler."""
+
+DAY, COLLECTION, FEASIBLE, NEXT, NEAREST, N_KEYS = 0, 1, 2, 3, 4, 5
 """Places in a product's record of int32: its day and collection node, a bit for each disposition
-that its condition allows, and the first product behind it that the node decides."""
+that its condition allows, the first product behind it that the node decides, and the facility where
+it is disposed of."""
+
+AT, LEFT = 0, 1
+"""Places in an opening of a facility: the day, and the slots on it."""
 
 ACTION, FACILITY, WAIT, N_TAKEN = 0, 1, 2, 3
 """Places in a product's record of what became of it, int32."""
 
-AT, LEFT = 0, 1
-"""Places in an entry of the slots' list: a day on which a facility has slots, and how many. The
-lists are sorted by day and end in an entry that no day reaches. A product always takes the earliest
-slot of its facility, so that one place in its list says all about what is free there."""
 
-_DISPOSE = 4
+class Layout(NamedTuple):
+    """What stays as it is: B scenarios of up to n products, over D days, with up to F facilities.
 
-
-@njit(cache=True)
-def start_day(  # type: ignore[no-untyped-def]
-    env, upcoming, keys, max_wait, first, slots, place, left, next_free, free_of_kind,
-    slots_of_kind, window_free, window_slots, window_start, seen_wait, capacity,
-):  # fmt: skip
-    """Note where one scenario's first free slots are and what is free, at its day's start.
-
-    A wait beyond the longest is noted as one day more than that.
+    ``n_products`` int64 (B,), of each; ``first`` int64 (B, 5), facilities of disposition ``a``
+    are ``first[a]:first[a + 1]``; ``distance_km`` (B, C, F) and ``onward_km`` (B, F);
+    ``openings`` int16 or int32 (D + 1, B, F, 2), the first day from a day on on which a facility
+    has slots, and how many; ``window_slots`` int32 (D, B, 4), slots of a disposition from a day to
+    the longest wait; ``keys`` (n, B, N_KEYS), ``ids`` int64 (n, B) and ``features`` float32
+    (n, B, 24) of the products; ``expected`` and ``realised`` (n, B, N_FIELDS), their records;
+    ``decay`` (longest wait + 2,), ending in a place for what waits too long;
+    ``gain_scale`` (4, 4), see :data:`~toolchain.environment.features.GAIN_SCALE`; ``fades``,
+    whether no product is worth more for waiting.
     """
-    today = np.int64(keys[upcoming[env], env, DAY])
-    last = today + max_wait
-    for f in range(np.uint64(first[env, _DISPOSE])):
-        if next_free[env, f] < today:
-            at = place[env, f]
-            while slots[at, AT] < today:
-                at += 1
-            place[env, f] = at
-            left[env, f] = slots[at, LEFT]
-            next_free[env, f] = slots[at, AT]
-        seen_wait[env, f] = min(next_free[env, f] - today, max_wait + 1)
-    before = window_start[env]
-    window_start[env] = today
-    for passed in range(max(before, 0), min(today, before + max_wait + 1)):
-        for kind in range(_DISPOSE):
-            window_free[env, kind] -= free_of_kind[passed, env, kind]
-            window_slots[env, kind] -= slots_of_kind[passed, env, kind]
-    for entered in range(max(before + max_wait + 1, today), last + 1):
-        for kind in range(_DISPOSE):
-            window_free[env, kind] += free_of_kind[entered, env, kind]
-            window_slots[env, kind] += slots_of_kind[entered, env, kind]
-    for kind in range(_DISPOSE):
-        share = 2.0 * (window_free[env, kind] / max(window_slots[env, kind], 1)) - 1.0
-        capacity[env, kind] = min(max(share, -1.0), 1.0)
+
+    n_products: np.ndarray
+    first: np.ndarray
+    distance_km: np.ndarray
+    onward_km: np.ndarray
+    openings: np.ndarray
+    window_slots: np.ndarray
+    keys: np.ndarray
+    ids: np.ndarray
+    features: np.ndarray
+    expected: np.ndarray
+    realised: np.ndarray
+    decay: np.ndarray
+    gain_scale: np.ndarray
+    gain_column: int
+    capacity_column: int
+    fades: bool
 
 
-@njit(cache=True, inline="always")
-def _placed_eur(fixed, leg_kg, rate, mass_kg, distance_km, onward_km):  # type: ignore[no-untyped-def]
-    """One element of :func:`toolchain.environment.network.placed_eur`."""
-    return fixed - rate * (mass_kg * distance_km + leg_kg * onward_km)
+class State(NamedTuple):
+    """Where the scenarios stand.
+
+    A product always takes the earliest free slot of its facility, so that one day, ``next_free``
+    int16 (B, F), and the slots ``left`` on it (B, F), say all about what is free there.
+    ``seen_wait`` int16 (B, F), the waits as they were at the day's start; ``seen_best`` int16
+    (B, 4), the facility of each disposition that the next product is shown; ``booked`` int32
+    (B, longest wait + 1, 4), slots taken by disposition on the days from ``window_start`` int64
+    (B,) on, a day at the place of its remainder, and ``booked_ahead`` int32 (B, 4), on all of them;
+    ``capacity`` float32 (B, 4), as it is shown; ``upcoming`` int64 (B,), the next product;
+    ``taken`` int32 (n, B, N_TAKEN), what became of each.
+    """
+
+    upcoming: np.ndarray
+    next_free: np.ndarray
+    left: np.ndarray
+    seen_wait: np.ndarray
+    seen_best: np.ndarray
+    booked: np.ndarray
+    booked_ahead: np.ndarray
+    window_start: np.ndarray
+    capacity: np.ndarray
+    taken: np.ndarray
 
 
-@njit(cache=True, inline="always")
-def _best_eur(  # type: ignore[no-untyped-def]
-    env, product, kind, node, max_wait, first, distance_km, onward_km, records, decay, seen_wait
-):
-    """The highest expected value of a disposition, at the first free slots as they were seen."""
-    mass_kg = records[product, env, MASS]
-    rate = records[product, env, RATE]
-    storage = records[product, env, STORAGE]
-    field = FIRST_KIND + 3 * kind
-    fading = records[product, env, field]
-    fixed = records[product, env, field + 1]
-    leg_kg = records[product, env, field + 2]
-    top = -np.inf
-    for f in range(np.uint64(first[env, kind]), np.uint64(first[env, kind + 1])):
-        wait = seen_wait[env, f]
-        placed = _placed_eur(
-            fixed, leg_kg, rate, mass_kg, distance_km[env, node, f], onward_km[env, f]
-        )
-        value = fading * decay[np.uint64(wait)] + placed - storage * wait
-        value = value if wait <= max_wait else -np.inf
-        top = value if value > top else top
-    return top
+class Seen(NamedTuple):
+    """What is shown of each scenario's next product: ``floor_eur`` (B,), what disposing of it is
+    worth; ``active`` (B,), ``products`` (B,), ``masks`` (B, 5) and ``states`` (B, 24)."""
 
-
-@njit(cache=True)
-def look(  # type: ignore[no-untyped-def]
-    upcoming, count, max_wait, first, distance_km, onward_km, keys, records, features, ids, decay,
-    seen_wait, capacity, capacity_column, gain_column, gain_floor, gain_top, gain_knee, gain_span,
-    floor_eur, active, products, masks, states,
-):  # fmt: skip
-    """Fill what disposing is worth (B,), active (B,), ids (B,), masks (B, 5), states (B, 24)."""
-    for env in range(len(upcoming)):
-        product = upcoming[env]
-        if product >= count[env]:
-            active[env] = False
-            floor_eur[env] = 0.0
-            products[env] = 0
-            for kind in range(_DISPOSE + 1):
-                masks[env, kind] = kind == _DISPOSE
-            for column in range(states.shape[1]):
-                states[env, column] = 0.0
-            continue
-        active[env] = True
-        products[env] = ids[product, env]
-        node = np.uint64(keys[product, env, COLLECTION])
-        feasible = keys[product, env, FEASIBLE]
-        for column in range(states.shape[1]):
-            states[env, column] = features[product, env, column]
-        floor = _best_eur(
-            env, product, _DISPOSE, node, max_wait, first, distance_km, onward_km, records, decay,
-            seen_wait,
-        )  # fmt: skip
-        floor_eur[env] = floor
-        masks[env, _DISPOSE] = True
-        for kind in range(_DISPOSE):
-            top = -np.inf
-            if feasible >> kind & 1:
-                top = _best_eur(
-                    env, product, kind, node, max_wait, first, distance_km, onward_km, records,
-                    decay, seen_wait,
-                )  # fmt: skip
-            masks[env, kind] = top > -np.inf
-            gain = min(max(top - floor, gain_floor[kind]), gain_top[kind])
-            share = math.log((gain - gain_floor[kind]) / gain_knee[kind] + 1.0) / gain_span[kind]
-            states[env, gain_column + kind] = min(max(2.0 * share - 1.0, -1.0), 1.0)
-            states[env, capacity_column + kind] = capacity[env, kind]
+    floor_eur: np.ndarray
+    active: np.ndarray
+    products: np.ndarray
+    masks: np.ndarray
+    states: np.ndarray
 
 
 @njit(cache=True)
@@ -156,80 +117,158 @@ def refused(actions, masks):  # type: ignore[no-untyped-def]
     """The first scenario whose action (B,) is out of range or masked; -1 when there is none."""
     for env in range(len(actions)):
         action = actions[env]
-        if action < 0 or action > _DISPOSE or not masks[env, action]:
+        if action < 0 or action > LIMITED or not masks[env, action]:
             return env
     return -1
 
 
-@njit(cache=True)
-def dispatch(  # type: ignore[no-untyped-def]
-    actions, count, distance_km, onward_km, records, realised, decay, taken, values, upcoming,
-    keys, max_wait, first, slots, place, left, next_free, free_of_kind, slots_of_kind,
-    window_free, window_slots, window_start, seen_wait, capacity,
+@njit(cache=True, nogil=True)
+def step(  # type: ignore[no-untyped-def]
+    begin, end, first_day, actions, values,
+    count, first, distance_km, onward_km, openings, window_slots, keys, ids, shown, expected,
+    realised, decay, gain_scale, gain_column, capacity_column, fades,
+    upcoming, next_free, left, seen_wait, seen_best, booked, booked_ahead, window_start, capacity,
+    taken, floor_eur, active, products, masks, states,
 ):  # fmt: skip
-    """Execute the next product of each scenario and go on to the one after it."""
-    for env in range(len(actions)):
+    """Execute the next product of scenarios ``begin`` to ``end``, and fill what is seen of the one
+    after it.
+
+    ``values`` (B,) is filled with the realised values in EUR, 0 where a scenario is finished. On
+    the ``first_day`` nothing is executed: the days of the first products start. The other arguments
+    are the fields of :class:`Layout`, :class:`State` and :class:`Seen` (numba takes far longer to
+    recognise a tuple of arrays than the arrays). Scenarios do not touch each other's places, so
+    that several threads may each take some.
+    """
+    closed = len(decay) - 1
+    for env in range(begin, end):
         product = upcoming[env]
+        new_day = first_day
+        values[env] = 0.0
+        if product < count[env] and not first_day:
+            action = actions[env]
+            today = np.int64(keys[product, env, DAY])
+            node = np.uint64(keys[product, env, COLLECTION])
+            mass_kg = expected[product, env, MASS]
+            rate = expected[product, env, RATE]
+            storage = expected[product, env, STORAGE]
+            field = FIRST_KIND + 3 * action
+            chosen = -1
+            if action < LIMITED:
+                fading = expected[product, env, field]
+                fixed = expected[product, env, field + 1]
+                leg_kg = expected[product, env, field + 2]
+                top = -np.inf
+                begin_f, end_f = first[env, action], first[env, action + 1]
+                best = np.int64(seen_best[env, action])
+                # During a day waits only grow, so what was best and has not changed is best still.
+                if fades and best >= 0 and next_free[env, best] - today == seen_wait[env, best]:
+                    chosen, end_f = best, begin_f
+                for f in range(np.uint64(begin_f), np.uint64(end_f)):
+                    wait = min(np.int64(next_free[env, f]) - today, closed)
+                    placed = _placed_eur(
+                        fixed, leg_kg, rate, mass_kg, distance_km[env, node, f], onward_km[env, f]
+                    )
+                    value = fading * decay[np.uint64(wait)] + placed - storage * wait
+                    value = value if wait < closed else -np.inf
+                    chosen = np.int64(f) if value > top else chosen
+                    top = value if value > top else top
+            taken[product, env, ACTION] = action
+            if chosen < 0:
+                values[env] = realised[product, env, FLOOR]
+                taken[product, env, FACILITY] = keys[product, env, NEAREST]
+                taken[product, env, WAIT] = 0
+            else:
+                at = np.int64(next_free[env, chosen])
+                placed = _placed_eur(
+                    realised[product, env, field + 1],
+                    realised[product, env, field + 2],
+                    rate,
+                    mass_kg,
+                    distance_km[env, node, chosen],
+                    onward_km[env, chosen],
+                )
+                fading = realised[product, env, field]
+                values[env] = fading * decay[at - today] + placed - storage * (at - today)
+                taken[product, env, FACILITY] = chosen
+                taken[product, env, WAIT] = at - today
+                booked[env, at % closed, action] += 1
+                booked_ahead[env, action] += 1
+                left[env, chosen] -= 1
+                if left[env, chosen] == 0:
+                    next_free[env, chosen] = openings[at + 1, env, chosen, AT]
+                    left[env, chosen] = openings[at + 1, env, chosen, LEFT]
+            product = np.int64(keys[product, env, NEXT])
+            upcoming[env] = product
+            new_day = product < count[env] and keys[product, env, DAY] != today
         if product >= count[env]:
-            values[env] = 0.0
+            active[env] = False
+            floor_eur[env] = 0.0
+            products[env] = 0
+            for kind in range(LIMITED + 1):
+                masks[env, kind] = kind == LIMITED
+            for column in range(states.shape[1]):
+                states[env, column] = 0.0
             continue
         today = np.int64(keys[product, env, DAY])
+        if new_day:
+            # A wait beyond the longest is noted as one day more than that.
+            for f in range(np.uint64(first[env, LIMITED])):
+                passed = next_free[env, f] < today
+                day = openings[today, env, f, AT] if passed else next_free[env, f]
+                next_free[env, f] = day
+                left[env, f] = openings[today, env, f, LEFT] if passed else left[env, f]
+                seen_wait[env, f] = min(day - today, closed)
+            before = window_start[env]
+            window_start[env] = today
+            for passed_day in range(before, min(today, before + closed)):
+                for kind in range(LIMITED):
+                    booked_ahead[env, kind] -= booked[env, passed_day % closed, kind]
+                    booked[env, passed_day % closed, kind] = 0
+            for kind in range(LIMITED):
+                total = window_slots[today, env, kind]
+                share = 2.0 * ((total - booked_ahead[env, kind]) / max(total, 1)) - 1.0
+                capacity[env, kind] = min(max(share, -1.0), 1.0)
+        active[env] = True
+        products[env] = ids[product, env]
+        for column in range(states.shape[1]):
+            states[env, column] = shown[product, env, column]
         node = np.uint64(keys[product, env, COLLECTION])
-        mass_kg = records[product, env, MASS]
-        rate = records[product, env, RATE]
-        storage = records[product, env, STORAGE]
-        kind = actions[env]
-        chosen = -1
-        top = -np.inf
-        if kind < _DISPOSE:
-            field = FIRST_KIND + 3 * kind
-            fading = records[product, env, field]
-            fixed = records[product, env, field + 1]
-            leg_kg = records[product, env, field + 2]
-            for f in range(np.uint64(first[env, kind]), np.uint64(first[env, kind + 1])):
-                days = min(np.int64(next_free[env, f]) - today, max_wait + 1)
-                placed = _placed_eur(
-                    fixed, leg_kg, rate, mass_kg, distance_km[env, node, f], onward_km[env, f]
-                )
-                value = fading * decay[np.uint64(days)] + placed - storage * days
-                value = value if days <= max_wait else -np.inf
-                chosen = np.int64(f) if value > top else chosen
-                top = value if value > top else top
-        wait = 0
-        if chosen >= 0:
-            at = np.int64(next_free[env, chosen])
-            wait = at - today
-            free_of_kind[at, env, kind] -= 1
-            window_free[env, kind] -= 1
-            left[env, chosen] -= 1
-            if left[env, chosen] == 0:
-                following = place[env, chosen] + 1
-                place[env, chosen] = following
-                left[env, chosen] = slots[following, LEFT]
-                next_free[env, chosen] = slots[following, AT]
-        else:
-            kind = _DISPOSE
-            fixed = records[product, env, FIRST_KIND + 3 * _DISPOSE + 1]
-            for f in range(np.uint64(first[env, kind]), np.uint64(first[env, kind + 1])):
-                value = _placed_eur(fixed, 0.0, rate, mass_kg, distance_km[env, node, f], 0.0)
-                chosen = np.int64(f) if value > top else chosen
-                top = value if value > top else top
-        field = FIRST_KIND + 3 * kind
-        placed = _placed_eur(
-            realised[product, env, field + 1],
-            realised[product, env, field + 2],
-            rate,
-            mass_kg,
-            distance_km[env, node, chosen],
-            onward_km[env, chosen],
-        )
-        values[env] = realised[product, env, field] * decay[wait] + placed - storage * wait
-        taken[product, env, ACTION] = actions[env]
-        taken[product, env, FACILITY] = chosen
-        taken[product, env, WAIT] = wait
-        upcoming[env] = keys[product, env, NEXT]
-        if upcoming[env] < count[env] and keys[upcoming[env], env, DAY] != today:
-            start_day(
-                env, upcoming, keys, max_wait, first, slots, place, left, next_free, free_of_kind,
-                slots_of_kind, window_free, window_slots, window_start, seen_wait, capacity,
-            )  # fmt: skip
+        feasible = keys[product, env, FEASIBLE]
+        mass_kg = expected[product, env, MASS]
+        rate = expected[product, env, RATE]
+        storage = expected[product, env, STORAGE]
+        floor = expected[product, env, FLOOR]
+        floor_eur[env] = floor
+        masks[env, LIMITED] = True
+        for kind in range(LIMITED):
+            top = -np.inf
+            best = -1
+            if feasible >> kind & 1:
+                field = FIRST_KIND + 3 * kind
+                fading = expected[product, env, field]
+                fixed = expected[product, env, field + 1]
+                leg_kg = expected[product, env, field + 2]
+                for f in range(np.uint64(first[env, kind]), np.uint64(first[env, kind + 1])):
+                    wait = np.int64(seen_wait[env, f])
+                    placed = _placed_eur(
+                        fixed, leg_kg, rate, mass_kg, distance_km[env, node, f], onward_km[env, f]
+                    )
+                    value = fading * decay[np.uint64(wait)] + placed - storage * wait
+                    value = value if wait < closed else -np.inf
+                    best = np.int64(f) if value > top else best
+                    top = value if value > top else top
+            seen_best[env, kind] = best
+            masks[env, kind] = top > -np.inf
+            low, high = gain_scale[0, kind], gain_scale[1, kind]
+            gain = min(max(top - floor, low), high)
+            share = 0.0
+            if gain > low:
+                share = math.log((gain - low) / gain_scale[2, kind] + 1.0) / gain_scale[3, kind]
+            states[env, gain_column + kind] = min(max(2.0 * share - 1.0, -1.0), 1.0)
+            states[env, capacity_column + kind] = capacity[env, kind]
+
+
+@njit(cache=True, inline="always")
+def _placed_eur(fixed, leg_kg, rate, mass_kg, distance_km, onward_km):  # type: ignore[no-untyped-def]
+    """One element of :func:`toolchain.environment.network.placed_eur`."""
+    return fixed - rate * (mass_kg * distance_km + leg_kg * onward_km)

@@ -8,6 +8,7 @@ import numpy as np
 
 from toolchain.environment.disposition import N_DISPOSITIONS, Disposition
 from toolchain.environment.outcomes import Gains
+from toolchain.errors import ScenarioError
 from toolchain.scenario import FACILITY_TYPES, Scenario, check_graph, factors, nodes_of_type
 from toolchain.scenario.regime import daily
 
@@ -49,7 +50,7 @@ def network(scenario: Scenario) -> Network:
     fewer on any day when s is larger. Disposal is unlimited.
 
     Raises:
-        ScenarioError: a loop of the graph is open.
+        ScenarioError: a loop of the graph is open, or an outage is not of a limited facility.
     """
     graph = scenario.graph
     check_graph(graph)
@@ -96,10 +97,16 @@ def _slots(scenario: Scenario, node: np.ndarray, disposition: np.ndarray) -> np.
         rate = rate * daily(scenario.regimes, _SLOT_FACTORS[kind], days)
         u = ((day + 1 + 7 * int(n)) * _GOLDEN) % 1.0
         slots[index] = np.ceil(rate - u).clip(min=0)
-    column = {int(n): index for index, n in enumerate(node)}
+    limited = {int(n): i for i, n in enumerate(node) if disposition[i] != Disposition.DISPOSE}
     for outage in scenario.outages:
-        if outage.node in column:
-            slots[column[outage.node], outage.from_day : outage.to_day] = 0
+        if outage.node not in limited:
+            kind = scenario.graph.nodes.get(outage.node, {}).get("type", "no node of the graph")
+            raise ScenarioError(
+                f"outage of node {outage.node}, which is {kind}; only a facility with limited "
+                "slots can stand still, and disposal must stay possible",
+                hint=f"name a node of {', '.join(FACILITY_TYPES[: Disposition.DISPOSE])}",
+            )
+        slots[limited[outage.node], outage.from_day : outage.to_day] = 0
     return slots
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from types import ModuleType
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,7 +24,20 @@ from toolchain.errors import InputError
 from toolchain.scenario import Scenario
 
 _LIMITED = N_DISPOSITIONS - 1
-_NEVER = np.array([[2**30, 0]])
+_NEVER = np.iinfo(np.int16).max
+_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_SCENARIOS_PER_THREAD = 512
+"""Fewer take less time than waking a thread up."""
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """The threads that take a share of the scenarios each, beside the one that asks."""
+    return ThreadPoolExecutor(max(1, _CORES - 1), thread_name_prefix="scenarios")
+
+
+if hasattr(os, "register_at_fork"):  # a child has none of its parent's threads
+    os.register_at_fork(after_in_child=_threads.cache_clear)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,76 +86,45 @@ class VectorSimulation:
         self._kernels: Any = kernels
         self.scenarios = tuple(scenarios)
         (horizon, self._max_wait) = spans.pop()
-        # What waits longer than the longest wait is worth nothing, at a place of its own.
-        self._decay = np.append(decay(self._max_wait), 0.0)
+        self._decay = decay(self._max_wait)
+        n_shares = min(_CORES, max(1, len(scenarios) // _SCENARIOS_PER_THREAD))
+        ends = np.linspace(0, len(scenarios), n_shares + 1).astype(np.int64)
+        self._shares = list(itertools.pairwise(ends))
         self._outcomes: list[Outcomes] = [outcomes(s) for s in scenarios]
         self._networks: list[Network] = [network(s) for s in scenarios]
-        self._lay_out_facilities(horizon + self._max_wait)
-        self._lay_out_products(horizon)
+        days = horizon + self._max_wait
+        self._layout = kernels.Layout(
+            **self._facilities(days), **self._products(horizon), **self._scales()
+        )
         self.reset()
 
     @property
     def done(self) -> np.ndarray:
         """bool (B,), whether every return of a scenario is decided."""
-        finished: np.ndarray = self._next >= self._count
+        finished: np.ndarray = self._state.upcoming >= self._layout.n_products
         return finished
 
     def reset(self) -> None:
         """Start again with the same scenarios."""
-        envs, facilities = self._onward_km.shape
-        self._place = self._first_place.copy()
-        self._left = self._slots[self._place, self._kernels.LEFT]
-        self._next_free = self._slots[self._place, self._kernels.AT]
-        self._free_of_kind = self._slots_of_kind.copy()
-        self._taken = self._untaken.copy()
-        self._next = self._first_alive.copy()
-        # Disposal never waits, so its columns stay as they are here.
-        self._seen_wait = np.zeros((envs, facilities), dtype=np.int8)
-        # An empty window before day 0.
-        self._window_start = np.full(envs, -self._max_wait - 1)
-        self._window_free = np.zeros((envs, _LIMITED), dtype=np.int64)
-        self._window_slots = np.zeros((envs, _LIMITED), dtype=np.int64)
-        self._capacity = np.zeros((envs, _LIMITED), dtype=np.float32)
-        self._batch: VectorBatch | None = None
-        self._floor_eur = np.zeros(envs)
-        for env in np.flatnonzero(~self.done):
-            self._kernels.start_day(env, *self._day_state())
+        envs, facilities = self._layout.onward_km.shape
+        self._state = self._kernels.State(
+            upcoming=self._first_alive.copy(),
+            next_free=self._layout.openings[0, ..., self._kernels.AT].copy(),
+            left=self._layout.openings[0, ..., self._kernels.LEFT].copy(),
+            seen_wait=np.zeros((envs, facilities), dtype=np.int16),
+            seen_best=np.full((envs, _LIMITED), -1, dtype=np.int16),
+            booked=np.zeros((envs, self._max_wait + 1, _LIMITED), dtype=np.int32),
+            booked_ahead=np.zeros((envs, _LIMITED), dtype=np.int32),
+            window_start=np.zeros(envs, dtype=np.int64),
+            capacity=np.zeros((envs, _LIMITED), dtype=np.float32),
+            taken=self._untaken.copy(),
+        )
+        self._batch, self._seen = self._new_batch()
+        nothing = np.zeros(envs, dtype=np.int64)
+        self._step(True, nothing, np.empty(envs))
 
     def observe(self) -> VectorBatch:
-        """The next product of each scenario."""
-        if self._batch is None:
-            envs = len(self.scenarios)
-            active = np.empty(envs, dtype=np.bool_)
-            products = np.empty(envs, dtype=np.int64)
-            masks = np.empty((envs, N_DISPOSITIONS), dtype=np.bool_)
-            states = np.empty((envs, features.N_FEATURES), dtype=np.float32)
-            self._kernels.look(
-                self._next,
-                self._count,
-                self._max_wait,
-                self._first,
-                self._distance_km,
-                self._onward_km,
-                self._keys,
-                self._expected,
-                self._features,
-                self._product,
-                self._decay,
-                self._seen_wait,
-                self._capacity,
-                features.CAPACITY_FEATURES.start,
-                features.GAIN_FEATURES.start,
-                features.GAIN_FLOOR_EUR,
-                features.GAIN_TOP_EUR,
-                features.GAIN_KNEE_EUR,
-                features.GAIN_SPAN,
-                self._floor_eur,
-                active,
-                products,
-                masks,
-                states,
-            )
-            self._batch = VectorBatch(active, products, states, masks)
+        """The next product of each scenario; the same object until it is executed."""
         return self._batch
 
     def execute(self, actions: np.ndarray) -> np.ndarray:
@@ -155,35 +140,23 @@ class VectorSimulation:
             InputError: wrong shape or type, or an action out of range or masked; nothing is
                 executed then.
         """
-        batch = self.observe()
-        actions = self._checked(np.asarray(actions), batch)
+        actions = self._checked(np.asarray(actions), self._batch)
         values = np.empty(len(self.scenarios))
-        self._kernels.dispatch(
-            actions,
-            self._count,
-            self._distance_km,
-            self._onward_km,
-            self._expected,
-            self._realised,
-            self._decay,
-            self._taken,
-            values,
-            *self._day_state(),
-        )
-        self._batch = None
+        self._batch, self._seen = self._new_batch()
+        self._step(False, actions, values)
         return values
 
     def floor_eur(self) -> np.ndarray:
         """What disposing of each next product would be worth, float64 (B,); 0 where finished."""
-        self.observe()
-        return self._floor_eur.copy()
+        floor: np.ndarray = self._seen.floor_eur.copy()
+        return floor
 
     def rows(self, env: int) -> pa.Table:
         """One row per decided product of one scenario, as :meth:`Simulation.rows`."""
-        upto = int(self._next[env])
+        upto = int(self._state.upcoming[env])
         net, out = self._networks[env], self._outcomes[env]
         scenario = self.scenarios[env]
-        action, facility, wait = self._taken[:upto, env].astype(np.int64).T
+        action, facility, wait = self._state.taken[:upto, env].astype(np.int64).T
         products = np.arange(upto)
         return rows_table(
             scenario,
@@ -204,68 +177,85 @@ class VectorSimulation:
             node_alive=self._alive[env][:upto],
         )
 
-    def _day_state(self) -> tuple[Any, ...]:
-        """What a kernel needs to start a day, in its order."""
-        return (
-            self._next,
-            self._keys,
-            self._max_wait,
-            self._first,
-            self._slots,
-            self._place,
-            self._left,
-            self._next_free,
-            self._free_of_kind,
-            self._slots_of_kind,
-            self._window_free,
-            self._window_slots,
-            self._window_start,
-            self._seen_wait,
-            self._capacity,
-        )
+    def _step(self, first_day: bool, actions: np.ndarray, values: np.ndarray) -> None:
+        """Run the kernel over all scenarios, a share of them in each thread."""
+        arguments = (first_day, actions, values, *self._layout, *self._state, *self._seen)
+        (own, *others) = self._shares
+        running = [_threads().submit(self._kernels.step, *share, *arguments) for share in others]
+        self._kernels.step(*own, *arguments)
+        for share in running:
+            share.result()
 
-    def _lay_out_facilities(self, days: int) -> None:
-        """One row of facilities a scenario, as its network orders them, padded at the end."""
+    def _new_batch(self) -> tuple[VectorBatch, Any]:
+        """A batch to be filled, and what a kernel fills it through."""
+        envs = len(self.scenarios)
+        batch = VectorBatch(
+            active=np.empty(envs, dtype=np.bool_),
+            products=np.empty(envs, dtype=np.int64),
+            states=np.empty((envs, features.N_FEATURES), dtype=np.float32),
+            masks=np.empty((envs, N_DISPOSITIONS), dtype=np.bool_),
+        )
+        seen = self._kernels.Seen(
+            np.empty(envs), batch.active, batch.products, batch.masks, batch.states
+        )
+        return batch, seen
+
+    def _facilities(self, days: int) -> dict[str, Any]:
+        """The limited facilities, one row a scenario, padded at the end."""
+        k = self._kernels
         nets = self._networks
         envs = len(nets)
-        most = max(len(net.node) for net in nets)
+        most = max(int(net.first[_LIMITED]) for net in nets)
         collections = max(len(net.distance_km) for net in nets)
-        self._envs = np.arange(envs)
-        self._first = np.array([net.first for net in nets])
-        self._onward_km = np.zeros((envs, most))
-        self._distance_km = np.full((envs, collections, most), np.inf)
-        self._first_place = np.zeros((envs, most), dtype=np.int64)
-        lists: list[np.ndarray] = []
-        length = 0
-        self._slots_of_kind = np.zeros((days, envs, _LIMITED), dtype=np.int32)
+        onward_km = np.zeros((envs, most))
+        distance_km = np.full((envs, collections, most), np.inf)
+        most_slots = max(int(net.slots[: net.first[_LIMITED]].max()) for net in nets)
+        slots = np.zeros((days, envs, most), dtype=np.int32)
+        ahead = np.zeros((days + self._max_wait + 1, envs, _LIMITED), dtype=np.int64)
         for env, net in enumerate(nets):
-            self._onward_km[env, : len(net.node)] = net.onward_km
-            self._distance_km[env, : len(net.distance_km), : len(net.node)] = net.distance_km
-            own = net.slots[: net.first[_LIMITED]].T
-            for facility in range(own.shape[1]):
-                days_open = np.flatnonzero(own[:, facility])
-                entries = np.stack([days_open, own[days_open, facility]], axis=1)
-                lists += [entries, _NEVER]
-                self._first_place[env, facility] = length
-                length += len(entries) + 1
-            self._slots_of_kind[:, env] = np.add.reduceat(own, net.first[:_LIMITED], axis=1)
-        self._slots = np.concatenate(lists).astype(np.int32)
+            own = slice(0, int(net.first[_LIMITED]))
+            onward_km[env, own] = net.onward_km[own]
+            distance_km[env, : len(net.distance_km), own] = net.distance_km[:, own]
+            slots[:, env, own] = net.slots[own].T
+            by_kind = np.add.reduceat(net.slots[own], net.first[:_LIMITED], axis=0)
+            np.cumsum(by_kind.T, axis=0, out=ahead[1 : days + 1, env])
+        ahead[days + 1 :] = ahead[days]
+        openings = np.zeros(
+            (days + 1, envs, most, 2), dtype=np.int16 if most_slots <= _NEVER else np.int32
+        )
+        openings[days, ..., k.AT] = _NEVER
+        for day in range(days - 1, -1, -1):
+            closed = slots[day] == 0
+            openings[day, ..., k.AT] = np.where(closed, openings[day + 1, ..., k.AT], day)
+            openings[day, ..., k.LEFT] = np.where(
+                closed, openings[day + 1, ..., k.LEFT], slots[day]
+            )
+        return {
+            "first": np.array([net.first[: _LIMITED + 1] for net in nets]),
+            "distance_km": distance_km,
+            "onward_km": onward_km,
+            "openings": openings,
+            "window_slots": (ahead[self._max_wait + 1 :] - ahead[:days]).astype(np.int32),
+        }
 
-    def _lay_out_products(self, horizon: int) -> None:
+    def _products(self, horizon: int) -> dict[str, Any]:
+        """The products, one column a scenario, padded at the end."""
         k = self._kernels
         envs = len(self.scenarios)
-        self._count = np.array([len(s.returns) for s in self.scenarios])
-        most = int(self._count.max())
-        self._product = np.zeros((most, envs), dtype=np.int64)
-        self._keys = np.zeros((most, envs, k.N_KEYS), dtype=np.int32)
+        count = np.array([len(s.returns) for s in self.scenarios])
+        most = int(count.max())
+        made = {
+            "keys": np.zeros((most, envs, k.N_KEYS), dtype=np.int32),
+            "ids": np.zeros((most, envs), dtype=np.int64),
+            "features": np.zeros((most, envs, features.N_FEATURES), dtype=np.float32),
+            "expected": np.zeros((most, envs, k.N_FIELDS)),
+            "realised": np.zeros((most, envs, k.N_FIELDS)),
+        }
         self._first_alive = np.zeros(envs, dtype=np.int64)
-        bits = 1 << np.arange(N_DISPOSITIONS)
-        self._features = np.zeros((most, envs, features.N_FEATURES), dtype=np.float32)
-        self._expected = np.zeros((most, envs, k.N_FIELDS))
-        self._realised = np.zeros((most, envs, k.N_FIELDS))
         self._untaken = np.zeros((most, envs, k.N_TAKEN), dtype=np.int32)
         self._untaken[..., k.ACTION] = UNDECIDED
         self._alive: list[np.ndarray] = []
+        bits = 1 << np.arange(_LIMITED)
         for env, (scenario, net, out) in enumerate(
             zip(self.scenarios, self._networks, self._outcomes, strict=True)
         ):
@@ -275,28 +265,74 @@ class VectorSimulation:
             node = node_days(scenario.parameters.node, np.bincount(day, minlength=horizon))
             alive = node.alive[day]
             self._alive.append(alive)
-            self._product[:n, env] = returns.product
             # From each product on, the first that the node decides; the count when there is none.
             position = np.append(np.where(alive, np.arange(n), n), n)
             following = np.minimum.accumulate(position[::-1])[::-1]
             self._first_alive[env] = following[0]
-            self._keys[:n, env, k.DAY] = day
-            self._keys[:n, env, k.COLLECTION] = net.collection
-            self._keys[:n, env, k.FEASIBLE] = out.feasible @ bits
-            self._keys[:n, env, k.NEXT] = following[1:]
-            self._features[:n, env] = features.day_features(returns, net, node)
-            self._expected[:n, env] = _record(k, out.expected, returns.mass_kg)
-            self._realised[:n, env] = _record(k, out.realised, returns.mass_kg)
-            first = int(net.first[Disposition.DISPOSE])
-            away_km = net.distance_km[:, first:]
-            nearest = first + away_km.argmin(axis=1)
-            self._untaken[:n, env, k.FACILITY] = nearest[net.collection]
+            made["keys"][:n, env, k.DAY] = day
+            made["keys"][:n, env, k.COLLECTION] = net.collection
+            made["keys"][:n, env, k.FEASIBLE] = out.feasible[:, :_LIMITED] @ bits
+            made["keys"][:n, env, k.NEXT] = following[1:]
+            made["ids"][:n, env] = returns.product
+            made["features"][:n, env] = features.day_features(returns, net, node)
+            nearest = self._nearest_disposal(scenario, net, out)
+            made["keys"][:n, env, k.NEAREST] = self._untaken[:n, env, k.FACILITY] = nearest
+            for name, gains in (("expected", out.expected), ("realised", out.realised)):
+                made[name][:n, env] = self._records(gains, net, returns.mass_kg, nearest)
+        return {"n_products": count, **made}
+
+    def _scales(self) -> dict[str, Any]:
+        return {
+            # What waits longer than the longest wait is worth nothing, at a place of its own.
+            "decay": np.append(self._decay, 0.0),
+            "gain_scale": features.GAIN_SCALE,
+            "gain_column": features.GAIN_FEATURES.start,
+            "capacity_column": features.CAPACITY_FEATURES.start,
+            "fades": all(
+                (out.expected.fading_eur >= 0).all()
+                and (out.expected.storage_eur_per_day >= 0).all()
+                for out in self._outcomes
+            ),
+        }
+
+    def _nearest_disposal(self, scenario: Scenario, net: Network, out: Outcomes) -> np.ndarray:
+        """The facility (n,) where each product is disposed of: the best, without any wait."""
+        products = np.arange(len(scenario.returns))[:, None]
+        facilities = np.arange(net.first[Disposition.DISPOSE], len(net.node))[None]
+        value = slot_values_eur(
+            out.expected,
+            net,
+            scenario.returns.mass_kg,
+            products,
+            facilities,
+            np.zeros_like(facilities),
+            self._decay,
+        )
+        nearest: np.ndarray = net.first[Disposition.DISPOSE] + value.argmax(axis=1)
+        return nearest
+
+    def _records(
+        self, gains: Gains, net: Network, mass_kg: np.ndarray, nearest: np.ndarray
+    ) -> np.ndarray:
+        """The products' records (n, N_FIELDS) that the kernels read."""
+        k = self._kernels
+        products = np.arange(len(mass_kg))
+        by_kind = np.stack([gains.fading_eur, gains.fixed_eur, gains.second_leg_kg], axis=2)
+        record = np.empty((len(mass_kg), k.N_FIELDS))
+        record[:, k.MASS] = mass_kg
+        record[:, k.RATE] = gains.transport_eur_per_kg_km
+        record[:, k.STORAGE] = gains.storage_eur_per_day
+        record[:, k.FLOOR] = slot_values_eur(
+            gains, net, mass_kg, products, nearest, np.zeros_like(nearest), self._decay
+        )
+        record[:, k.FIRST_KIND :] = by_kind[:, :_LIMITED].reshape(len(mass_kg), -1)
+        return record
 
     def _checked(self, actions: np.ndarray, batch: VectorBatch) -> np.ndarray:
-        if actions.shape != self._envs.shape or actions.dtype.kind not in "iu":
+        if actions.shape != batch.active.shape or actions.dtype.kind not in "iu":
             raise InputError(
                 f"actions of shape {actions.shape} and type {actions.dtype}, must be integers of "
-                f"shape {self._envs.shape}",
+                f"shape {batch.active.shape}",
                 hint="give one action for each scenario",
             )
         actions = actions.astype(np.int64)
@@ -311,14 +347,3 @@ class VectorSimulation:
                 hint=f"choose one of {allowed}",
             )
         return actions
-
-
-def _record(kernels: ModuleType, gains: Gains, mass_kg: np.ndarray) -> np.ndarray:
-    """The products' records (n, N_FIELDS) that the kernels read."""
-    record = np.empty((len(mass_kg), kernels.N_FIELDS))
-    record[:, kernels.MASS] = mass_kg
-    record[:, kernels.RATE] = gains.transport_eur_per_kg_km
-    record[:, kernels.STORAGE] = gains.storage_eur_per_day
-    by_kind = np.stack([gains.fading_eur, gains.fixed_eur, gains.second_leg_kg], axis=2)
-    record[:, kernels.FIRST_KIND :] = by_kind.reshape(len(mass_kg), -1)
-    return record

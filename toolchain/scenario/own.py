@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -226,7 +227,9 @@ def _read_own_graph(tables: OwnTables) -> nx.DiGraph | None:
 
 
 def _graph_from_tables(nodes: Path, edges: Path) -> nx.DiGraph:
-    node_columns, node_source = _checked(nodes, NODE_COLUMNS, ("slots_per_day",))
+    node_columns, node_source = read_columns(nodes, NODE_COLUMNS, (_SLOTS,), sparse=(_SLOTS,))
+    slots = node_columns.pop(_SLOTS, None)
+    _check_columns(node_columns, NODE_COLUMNS, node_source)
     ids = node_columns["node"]
     _refuse_repeated(ids, ids, node_source, "node")
     kinds = node_columns["type"]
@@ -237,10 +240,13 @@ def _graph_from_tables(nodes: Path, edges: Path) -> nx.DiGraph:
     numbers = [name for name in node_columns if name not in ("node", "type")]
     for row, node in enumerate(ids):
         values = {name: float(node_columns[name][row]) for name in numbers}
-        if kinds[row] not in SLOT_FIELDS:
-            values.pop("slots_per_day", None)
         graph.add_node(int(node), type=str(kinds[row]), **values)
-    edge_columns, edge_source = _checked(edges, EDGE_COLUMNS, ())
+    if slots is not None:
+        limited = np.isin(kinds.astype(str), list(SLOT_FIELDS))
+        for row, value in _limited_slots(slots, limited, node_source):
+            graph.nodes[int(ids[row])][_SLOTS] = value
+    edge_columns, edge_source = read_columns(edges, EDGE_COLUMNS)
+    _check_columns(edge_columns, EDGE_COLUMNS, edge_source)
     for end in ("source", "target"):
         bad = ~np.isin(edge_columns[end], ids)
         limit = f"is not a node of {nodes}"
@@ -255,14 +261,27 @@ def _graph_from_tables(nodes: Path, edges: Path) -> nx.DiGraph:
     return graph
 
 
-def _checked(
-    path: Path, columns: tuple[Column, ...], optional: tuple[str, ...]
-) -> tuple[dict[str, np.ndarray], Source]:
-    values, source = read_columns(path, columns, optional)
+def _limited_slots(
+    slots: np.ndarray, limited: np.ndarray, source: Source
+) -> Iterator[tuple[int, float]]:
+    """Row and slots of the nodes that are ``limited`` (n,); none when no such node has any."""
+    column = next(column for column in NODE_COLUMNS if column.name == _SLOTS)
+    empty = np.isnan(slots.astype(float))
+    if (empty | ~limited).all():
+        return
+    limit = "where other facilities have a value"
+    refuse_first(empty & limited, slots, source, _SLOTS, f"give {column.gloss}", limit)
+    check_column(column, np.where(empty, column.low, slots), source)
+    for row in np.flatnonzero(limited):
+        yield int(row), float(slots[row])
+
+
+def _check_columns(
+    values: dict[str, np.ndarray], columns: tuple[Column, ...], source: Source
+) -> None:
     for column in columns:
         if column.dtype != "str" and column.name in values:
             check_column(column, values[column.name], source)
-    return values, source
 
 
 def _refuse_repeated(keys: np.ndarray, values: np.ndarray, source: Source, name: str) -> None:
@@ -281,6 +300,7 @@ def _stream(seed: int, *key: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
+_SLOTS = "slots_per_day"
 _TEXT_FAMILIES = tuple(
     column._replace(dtype="name") if column.name == "family" else column for column in COLUMNS
 )

@@ -21,7 +21,10 @@ _FIRST_LINE = 2
 
 
 def read_columns(
-    path: Path, columns: tuple[Column, ...], optional: tuple[str, ...] = ()
+    path: Path,
+    columns: tuple[Column, ...],
+    optional: tuple[str, ...] = (),
+    sparse: tuple[str, ...] = (),
 ) -> tuple[dict[str, np.ndarray], Source]:
     """Read a table into arrays of the declared types; ranges are not checked here.
 
@@ -32,6 +35,7 @@ def read_columns(
         path: ends in ``.csv`` or ``.parquet``.
         columns: all that the table may have.
         optional: names of those that it need not have.
+        sparse: names of float columns whose cells may be empty; nan there.
 
     Returns:
         arrays (n,) by name, numbers or objects (text), and how rows are named in messages.
@@ -47,7 +51,11 @@ def read_columns(
     if table.num_rows == 0:
         raise ScenarioError(f"{source.name}: no rows", hint="the table needs at least one")
     declared = {column.name: column for column in columns}
-    return {name: _typed(table[name], declared[name], source) for name in names}, source
+    arrays = {}
+    for name in names:
+        values, column = table[name], declared[name]
+        arrays[name] = _typed(_filled(values) if name in sparse else values, column, source)
+    return arrays, source
 
 
 def _read(path: Path) -> tuple[pa.Table, Source]:
@@ -82,6 +90,14 @@ def _read_csv(path: Path) -> pa.Table:
             column_types={name: pa.string() for name in names}, strings_can_be_null=False
         ),
     )
+
+
+def _filled(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Empty cells and nulls as nan, in text as in numbers."""
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        text = pc.utf8_trim_whitespace(values)
+        return pc.if_else(pc.fill_null(pc.equal(text, ""), True), "nan", text)
+    return pc.fill_null(values, float("nan")) if pa.types.is_floating(values.type) else values
 
 
 def _typed(values: pa.ChunkedArray, column: Column, source: Source) -> np.ndarray:
