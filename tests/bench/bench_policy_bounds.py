@@ -3,13 +3,16 @@
     python tests/bench/bench_policy_bounds.py --generator article --products 600 --days 180
 
 Prints the rungs between the hindsight optimum and a policy, as mean decision quality over
-scenarios, and on instances small enough for dynamic programming the causal optimum itself.
+scenarios, and on instances small enough for dynamic programming the causal optimum itself. With
+--imitate, also networks that imitate the hindsight optimum itself, in place of the teacher that
+`toolchain.policy.imitation` uses.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +21,8 @@ import numpy as np
 
 from toolchain.environment import (
     BASELINES,
+    N_DISPOSITIONS,
+    N_FEATURES,
     Optimum,
     Policy,
     Simulation,
@@ -27,12 +32,17 @@ from toolchain.environment import (
 )
 from toolchain.environment.network import decay, slot_values_eur
 from toolchain.policy.dense import DensePolicy
+from toolchain.policy.imitation import dense_policy, network
 from toolchain.policy.kernel import pack
+from toolchain.policy.late_tensorflow import import_tensorflow
 from toolchain.policy.prices import mean_dual_prices, tune_prices
 from toolchain.scenario import CircularSupplyChainGenerator, Scenario, ScenarioParameters
 
 FIRST_SEED = 500
 TUNING_SEED = 9_000
+IMITATION_SEED = 20_000
+IMITATION_ROUNDS = 3
+CAUSAL_BASELINES = ("unit_margin", "greedy_capacity", "bid_price")
 
 
 def main() -> None:
@@ -43,13 +53,22 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=180)
     parser.add_argument("--scenarios", type=int, default=6)
     parser.add_argument("--policy", type=Path, help="a trained policy.npz")
-    parser.add_argument("--small", type=int, default=20, help="instances of 7 products")
+    parser.add_argument("--small", type=int, default=10, help="instances of 7 products")
+    parser.add_argument("--imitate", type=int, default=0, help="scenarios to imitate, such as 48")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     parameters = ScenarioParameters(
         generator=given.generator, n_products=given.products, horizon_days=given.days
     )
-    figures = rungs(parameters, given.scenarios, given.policy) | small_instances(
+    networks: dict[str, Policy] = {}
+    if given.policy is not None:
+        networks["network"] = DensePolicy.load(given.policy)
+    for expected in (False, True) if given.imitate else ():
+        outcomes = "expected" if expected else "realised"
+        networks[f"imitates the optimum over {outcomes} values"] = imitate(
+            parameters, given.imitate, expected
+        )
+    figures = rungs(parameters, given.scenarios, networks) | small_instances(
         given.generator, given.small
     )
     if given.json:
@@ -59,13 +78,11 @@ def main() -> None:
         print(f"{name:44s} {value:.4f}")
 
 
-def rungs(parameters: ScenarioParameters, count: int, policy_file: Path | None) -> dict[str, float]:
+def rungs(
+    parameters: ScenarioParameters, count: int, networks: Mapping[str, Policy]
+) -> dict[str, float]:
     """Mean quality of each rung over ``count`` scenarios."""
-
-    def drawn(seed: int) -> Scenario:
-        return CircularSupplyChainGenerator(seed, parameters).generate()
-
-    tuning = [drawn(TUNING_SEED + index) for index in range(12)]
+    tuning = [drawn(parameters, TUNING_SEED + index) for index in range(12)]
     with ThreadPoolExecutor(2) as pool:
         rule, _ = tune_prices(
             mean_dual_prices(tuning[:3]),
@@ -76,14 +93,13 @@ def rungs(parameters: ScenarioParameters, count: int, policy_file: Path | None) 
             pool=pool,
         )
     policies: dict[str, Policy] = {
-        name: BASELINES[name](parameters, 0) for name in ("greedy_capacity", "bid_price")
+        name: BASELINES[name](parameters, 0) for name in CAUSAL_BASELINES
     }
     policies["price rule, tuned"] = rule
-    if policy_file is not None:
-        policies["network"] = DensePolicy.load(policy_file)
+    policies |= networks
     found: dict[str, list[float]] = {}
     for index in range(count):
-        scenario = drawn(FIRST_SEED + index)
+        scenario = drawn(parameters, FIRST_SEED + index)
         best, planned = hindsight_optimum(scenario), hindsight_optimum(scenario, expected=True)
         values = {
             "all arrivals known, exact slots": _exact_eur(scenario, planned),
@@ -99,12 +115,64 @@ def rungs(parameters: ScenarioParameters, count: int, policy_file: Path | None) 
     return {name: float(np.mean(values)) for name, values in found.items()}
 
 
+def imitate(parameters: ScenarioParameters, count: int, expected: bool) -> DensePolicy:
+    """A network fitted to the dispositions of the hindsight optimum, with dataset aggregation.
+
+    The optimum over realised values knows the latent outcomes, that over expected values only the
+    arrivals. A state that the optimum's own course does not meet is labelled with the product's
+    disposition in the optimum, or disposal where that is not allowed any more.
+    """
+    tensorflow = import_tensorflow()
+    tensorflow.keras.utils.set_random_seed(TUNING_SEED)
+    scenarios = [drawn(parameters, IMITATION_SEED + index) for index in range(count)]
+    plans = [_plan(one, hindsight_optimum(one, expected=expected)) for one in scenarios]
+    model = network(tensorflow, (N_FEATURES, 44, 22, N_DISPOSITIONS))
+    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    learner: DensePolicy | None = None
+    for _ in range(1 + IMITATION_ROUNDS):
+        for scenario, plan in zip(scenarios, plans, strict=True):
+            parts += _labelled(scenario, plan, learner or plan)
+        states, masks, labels = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        closed = (1.0 - masks.astype(np.float32)) * 1e9
+        shown = tensorflow.keras.Input((N_FEATURES,))
+        shut = tensorflow.keras.Input((N_DISPOSITIONS,))
+        fitted = tensorflow.keras.Model([shown, shut], model(shown) - shut)
+        fitted.compile(
+            tensorflow.keras.optimizers.Adam(2e-3),
+            tensorflow.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        )
+        fitted.fit([states, closed], labels, batch_size=256, epochs=20, verbose=0)
+        learner = dense_policy(model)
+    assert learner is not None
+    return learner
+
+
+def _labelled(
+    scenario: Scenario, plan: Policy, decides: Policy
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """States and masks that one policy visits, with what the other would do."""
+    simulation, parts = Simulation(scenario), []
+    while not simulation.done:
+        batch = simulation.observe()
+        parts.append((batch.states, batch.masks, plan(batch)))
+        simulation.execute(decides(batch))
+    return parts
+
+
+def drawn(parameters: ScenarioParameters, seed: int) -> Scenario:
+    """One scenario."""
+    return CircularSupplyChainGenerator(seed, parameters).generate()
+
+
 def small_instances(generator: str, count: int) -> dict[str, float]:
-    """Quality of the causal optimum where eight draws of the latent outcomes are possible."""
+    """Mean quality where eight draws of the latent outcomes are possible: the causal optimum by
+    dynamic programming, and the baselines on the same instances."""
+    if count == 0:
+        return {}
     parameters = ScenarioParameters(generator=generator, n_products=7, horizon_days=7)
-    ratios = []
+    found: dict[str, list[float]] = {}
     for index in range(count):
-        scenario = CircularSupplyChainGenerator(FIRST_SEED + index, parameters).generate()
+        scenario = drawn(parameters, FIRST_SEED + index)
         rng = np.random.default_rng([TUNING_SEED, index])
         possible = [
             replace(
@@ -120,8 +188,14 @@ def small_instances(generator: str, count: int) -> dict[str, float]:
         optima = [hindsight_optimum(one) for one in possible]
         floor = float(np.mean([optimum.floor_eur for optimum in optima]))
         span = float(np.mean([optimum.value_eur for optimum in optima])) - floor
-        ratios.append((causal_optimum_eur(possible) - floor) / span)
-    return {"causal optimum of 7 products, latents unknown": float(np.mean(ratios))}
+        values = {"7 products: causal optimum": causal_optimum_eur(possible)}
+        for name in CAUSAL_BASELINES:
+            policy = BASELINES[name](parameters, 0)
+            mean_eur = float(np.mean([_value_eur(one, policy) for one in possible]))
+            values[f"7 products: {name}"] = mean_eur
+        for name, value in values.items():
+            found.setdefault(name, []).append((value - floor) / span)
+    return {name: float(np.mean(values)) for name, values in found.items()}
 
 
 def _value_eur(scenario: Scenario, policy: Policy) -> float:

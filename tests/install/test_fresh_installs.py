@@ -1,11 +1,13 @@
-"""Both installs in fresh environments: without TensorFlow it replays and reports, with it trains.
+"""Installs in fresh environments: without TensorFlow it replays and reports, with it trains.
 
-Run with ``pytest -m install``; needs the network for pip.
+A third one is an old gateway: NumPy 1.x, and tflite-runtime in ai-edge-litert's place. Run with
+``pytest -m install``; needs the network for pip, and some minutes.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -47,12 +49,15 @@ main()
 class Environment:
     """A virtual environment with the project installed, run from outside of the checkout."""
 
-    def __init__(self, folder: Path, extras: str) -> None:
+    def __init__(self, folder: Path, extras: str, *others: str) -> None:
         self.folder = folder
         subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
         self.python = folder / "venv" / "bin" / "python"
-        pip = [self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, f"{ROOT}{extras}"], check=True, cwd=folder)
+        self.pip("install", f"{ROOT}{extras}", *others)
+
+    def pip(self, command: str, *arguments: str) -> None:
+        pip = [self.python, "-m", "pip", "--quiet", "--disable-pip-version-check", command]
+        subprocess.run([*pip, *arguments], check=True, cwd=self.folder)
 
     def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -85,33 +90,63 @@ def prepared_run(tmp_path_factory, request) -> Path:
         chain.generate()
         chain.train()
         chain.quantize()
-        chain.compile()
+        chain.compile(load_board("pico"))
         chain.build(load_board("pico"))
     return path
+
+
+def replay_and_report(fresh: Environment, run: Path) -> None:
+    replayed = fresh.cli("replay", "pico@emulator", "--out", run)
+    assert replayed.returncode == 0, replayed.stderr
+    reported = fresh.cli("report", "--out", run, "--json")
+    assert reported.returncode == 0, reported.stderr
+    result = json.loads(reported.stdout)
+    assert result["agreement"]["equal_to_int8_reference"] is True
+    assert result["metrics"]["decision_quality"]["value"] is not None
+    assert (run / "report" / "report.html").exists()
+
+
+def runtimes(fresh: Environment, run: Path) -> list[str]:
+    """What runs the INT8 and the float model there, and its NumPy."""
+    code = (
+        "import sys, numpy; from pathlib import Path; from toolchain.quantize import HostModel\n"
+        "for name in ('policy', 'policy_float'):\n"
+        "    host = HostModel((Path(sys.argv[1]) / f'{name}.tflite').read_bytes())\n"
+        "    assert host.scores(numpy.zeros((1, 24), 'float32')).shape == (1, 5)\n"
+        "    print(host.runtime)\n"
+        "print(numpy.__version__)"
+    )
+    ran = fresh.run("-c", code, run / "quantize")
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.splitlines()
 
 
 def test_without_the_training_extra_it_replays_compares_and_reports(prepared_run, tmp_path):
     fresh = Environment(tmp_path, "")
     assert not fresh.has("tensorflow") and not fresh.has("numba") and not fresh.has("onnx")
-    replayed = fresh.cli("replay", "pico@emulator", "--out", prepared_run)
-    assert replayed.returncode == 0, replayed.stderr
-    reported = fresh.cli("report", "--out", prepared_run, "--json")
-    assert reported.returncode == 0, reported.stderr
-    result = json.loads(reported.stdout)
-    assert result["agreement"]["equal_to_int8_reference"] is True
-    assert result["metrics"]["decision_quality"]["value"] is not None
-    assert (prepared_run / "report" / "report.html").exists()
-    runs = fresh.run(
-        "-c",
-        "import sys; from pathlib import Path; from toolchain.quantize import HostModel; "
-        "print(HostModel(Path(sys.argv[1]).read_bytes()).runtime)",
-        prepared_run / "quantize" / "policy.tflite",
-    )
-    assert runs.stdout.startswith("ai-edge-litert"), runs.stderr
-    trained = fresh.cli("train", "--out", prepared_run, "--force")
+    run = shutil.copytree(prepared_run, tmp_path / "run")
+    replay_and_report(fresh, run)
+    scored = fresh.cli("score", run, "--out", tmp_path / "score", "--workers", "1", "--json")
+    assert scored.returncode == 0, scored.stderr
+    assert json.loads(scored.stdout)["difference"] is not None
+    assert all(line.startswith("ai-edge-litert") for line in runtimes(fresh, run)[:2])
+    trained = fresh.cli("train", "--out", run, "--force")
     assert trained.returncode == 1
     assert "TensorFlow" in trained.stderr and "jouleloop[train]" in trained.stderr
     assert "Traceback" not in trained.stderr
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="tflite-runtime has no wheel for it")
+def test_a_gateway_with_numpy_1_and_tflite_runtime_replays_and_reports(prepared_run, tmp_path):
+    # From 23 on pyarrow needs NumPy 2, without saying so to pip.
+    fresh = Environment(tmp_path, "", "numpy<2", "pyarrow<23")
+    fresh.pip("uninstall", "--yes", "ai-edge-litert")
+    fresh.pip("install", "tflite-runtime==2.14.0", "numpy<2")
+    run = shutil.copytree(prepared_run, tmp_path / "run")
+    replay_and_report(fresh, run)
+    int8, float32, numpy = runtimes(fresh, run)
+    assert int8 == float32 == "tflite-runtime 2.14.0"
+    assert numpy.startswith("1.")
 
 
 def test_with_the_training_extra_it_trains_and_quantizes(tmp_path):

@@ -4,7 +4,9 @@ import pytest
 
 from toolchain.board import load_board
 from toolchain.errors import BoardFileError, InputError
+from toolchain.policy.calibration import Calibration
 from toolchain.policy.sizing import STEP, network_cost, size_policy
+from toolchain.scenario import NodeParameters
 
 PICO = load_board("pico")
 ROOMY = PICO.limits.model_copy(
@@ -29,6 +31,7 @@ def test_cost_by_hand():
             "bytes_per_mac": 1.0,
             "bytes_per_output": 9.0,
             "bytes_per_layer": 64.0,
+            "bytes_per_network": 7.0,
             "weights_in_ram": True,
             "energy_j_per_cycle": 1e-9,
             "energy_j_per_byte": 1e-12,
@@ -37,7 +40,7 @@ def test_cost_by_hand():
     cost = network_cost((4, 8, 2), model, clock_hz=1e6, decisions_per_s=10.0)
     macs, outputs = 4 * 8 + 8 * 2, 10
     assert cost.cycles == 1 + 2 * macs + 10 * outputs + 200
-    assert cost.flash_bytes == macs + 9 * outputs + 128
+    assert cost.flash_bytes == macs + 9 * outputs + 128 + 7
     assert cost.ram_bytes == 12 + cost.flash_bytes
     assert cost.latency_s == pytest.approx(cost.cycles / 1e6)
     assert cost.energy_j == pytest.approx(cost.cycles * 1e-9 + macs * 1e-12)
@@ -66,7 +69,7 @@ def test_the_widest_that_fits_and_what_bound_it():
     ("name", "tight", "bound_by"),
     [
         ("flash_bytes", 4_000, "flash_bytes"),
-        ("ram_bytes", 90, "ram_bytes"),
+        ("ram_bytes", 4_000, "ram_bytes"),
         ("latency_s", 5e-4, "latency_s"),
         ("energy_j", 5e-5, "energy_j"),
         ("compute_share", 1e-7, "compute_ops_per_s"),
@@ -84,9 +87,34 @@ def test_nothing_binds_a_roomy_board():
     assert size_policy(PICO, limits=ROOMY).bound_by == "widest"
 
 
-def test_a_calibrated_cost_model_takes_the_board_files_place():
-    faster = PICO.cost_model.model_copy(update={"cycles_per_mac": 3.0})
-    assert size_policy(PICO, cost_model=faster).widths[1] > size_policy(PICO).widths[1]
+def a_calibration(**changed) -> Calibration:
+    model = PICO.cost_model.model_copy(update={"source": "counted here", **changed})
+    return Calibration(board="pico", provenance="measured", cost_model=model)
+
+
+def test_a_calibration_takes_the_board_files_place_and_is_named():
+    own, faster = size_policy(PICO), a_calibration(cycles_per_mac=1.0)
+    sized = size_policy(PICO, calibration=faster)
+    assert sized.widths[1] > own.widths[1]
+    assert own.cost_model.startswith("board file: ") and "board file" in own.reason
+    assert sized.cost_model == "measured calibration: counted here"
+    assert "measured calibration" in sized.reason and "board file" not in sized.reason
+    other = PICO.model_copy(update={"name": "other"})
+    with pytest.raises(BoardFileError, match="'pico' for board 'other'"):
+        size_policy(other, calibration=faster)
+
+
+def test_every_missed_limit_is_named_the_worst_first():
+    tight = ROOMY.model_copy(update={"latency_s": 1e-6, "energy_j": 1e-7})
+    with pytest.raises(InputError, match=r"of energy_j.*times as much; .*of latency_s.*times") as e:
+        size_policy(PICO, limits=tight)
+    cost = network_cost((24, 4, 4, 5), PICO.cost_model, PICO.cpu.clock_hz)
+    assert f"{cost.energy_j / 1e-7:.3g} times" in str(e.value)
+    assert f"{cost.latency_s / 1e-6:.3g} times" in str(e.value)
+
+
+def test_the_picos_energy_limit_is_what_the_scenarios_node_reckons_with():
+    assert NodeParameters().energy_per_decision_j == PICO.limits.energy_j
 
 
 def test_a_board_without_limits_is_an_error():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
@@ -106,6 +107,42 @@ def test_what_is_not_understood_is_named(name):
 def test_weights_that_are_no_numbers_are_refused():
     with pytest.raises(UnsupportedOperatorError, match="not all finite"):
         read_onnx(model([node("MatMul", ["x", "N"], "y")], N=np.full((6, 2), np.nan, np.float32)))
+
+
+def test_weights_in_a_file_beside_the_model_are_read(tmp_path):
+    """PyTorch's exporter leaves MODEL.onnx.data beside MODEL.onnx by default."""
+    whole = model(CHAINS["gemm"])
+    file = tmp_path / "m.onnx"
+    onnx.save(
+        onnx.load_model_from_string(whole),
+        file,
+        save_as_external_data=True,
+        location="m.onnx.data",
+        size_threshold=0,
+    )
+    data, rows = file.read_bytes(), RNG.standard_normal((9, 6)).astype(np.float32)
+    assert (tmp_path / "m.onnx.data").stat().st_size > 300 and len(data) < len(whole)
+    np.testing.assert_array_equal(read_onnx(data, tmp_path)(rows), read_onnx(whole)(rows))
+    with pytest.raises(ModelError, match=r"W0.*in a file of their own"):
+        read_onnx(data)
+    (tmp_path / "m.onnx.data").write_bytes(b"short")
+    with pytest.raises(ModelError):
+        read_onnx(data, tmp_path)
+    (tmp_path / "m.onnx.data").unlink()
+    with pytest.raises(ModelError, match="cannot be read"):
+        read_onnx(data, tmp_path)
+
+
+def test_weights_outside_of_the_models_folder_are_refused(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "secret").write_bytes(b"\0" * 4096)
+    read = onnx.load_model_from_string(model(CHAINS["gemm"]))
+    for tensor in read.graph.initializer:
+        tensor.ClearField("raw_data")
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="../secret")
+    with pytest.raises(ModelError):
+        read_onnx(read.SerializeToString(), tmp_path / "in")
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00" * 40, b"not a model at all"])

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
-from toolchain.compile import golden
+from toolchain.board import load_board
+from toolchain.compile import golden, read_network
 from toolchain.environment import BASELINES
 from toolchain.errors import InputError, MissingDependencyError, ModelError
 from toolchain.policy.choice import choose
 from toolchain.policy.imitation import ImitationKnobs, train
+from toolchain.policy.sizing import network_cost
 from toolchain.policy.validation import Validation
-from toolchain.quantize import HostModel, Int8Policy, Precision, convert, runtime
+from toolchain.quantize import (
+    Activation,
+    HostModel,
+    Int8Policy,
+    Precision,
+    convert,
+    limits_beside_fallback,
+    make_fallback,
+    narrowed,
+    require_same_edges,
+    runtime,
+)
 from toolchain.quantize.agreement import agreement, visited_states
 from toolchain.quantize.distil import DistilKnobs, distil
+from toolchain.quantize.fallback import FALLBACK_HIDDEN, LEAST_QUALITY_KEPT
 from toolchain.quantize.report import layer_report
 from toolchain.quantize.variants import HostPolicy, make_variants
 from toolchain.scenario import CircularSupplyChainGenerator, ScenarioParameters
@@ -27,7 +43,7 @@ def scenario(seed: int):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained_and_allowed(tmp_path_factory):
     knobs = ImitationKnobs(
         seed=2, rounds=1, epochs=15, states_per_scenario=150, generations=6, population=12
     )
@@ -37,13 +53,23 @@ def trained(tmp_path_factory):
     states, masks = visited_states(policy, learn[:4])
     chosen = np.random.default_rng(1).permutation(len(states))
     calibration, rest = states[chosen[:250]], chosen[250:]
-    return policy, calibration, states[rest], masks[rest], learn
+    return (policy, calibration, states[rest], masks[rest], learn), masks[chosen[:250]]
 
 
 @pytest.fixture(scope="module")
-def int8(trained):
-    policy, calibration, *_ = trained
-    return Int8Policy(convert(policy, calibration))
+def trained(trained_and_allowed):
+    return trained_and_allowed[0]
+
+
+@pytest.fixture(scope="module")
+def network(trained_and_allowed):
+    (policy, calibration, *_), allowed = trained_and_allowed
+    return narrowed(policy, calibration, allowed)
+
+
+@pytest.fixture(scope="module")
+def int8(trained, network):
+    return Int8Policy(convert(network, trained[1]))
 
 
 @pytest.fixture(scope="module")
@@ -61,48 +87,97 @@ def test_int8_keeps_quality_and_decisions(trained, int8, judge):
     assert judge.quality(int8).mean() > judge.quality(greedy).mean()
 
 
-def test_report_finds_the_layer_that_was_damaged(trained, int8):
+def test_narrowed_scores_decide_alike_and_have_a_finer_step(trained, network, int8):
     policy, calibration, states, masks, _ = trained
-    sound = layer_report(policy, int8, states, masks)
+    assert np.mean(choose(network(states), masks) == choose(policy.scores(states), masks)) > 0.998
+    assert (network(states) >= 0).all() and network.layers[-1].activation == Activation.RELU
+    best = np.where(masks, network(states), 0).max(axis=1)
+    assert np.mean(best > 0) > 0.998
+    plain, fine = convert(policy, calibration), int8.model
+    assert read_network(fine).output.scale < 0.6 * read_network(plain).output.scale
+    with pytest.raises(InputError, match="no states"):
+        narrowed(policy, states[:0], masks[:0])
+
+
+def test_report_finds_the_layer_that_was_damaged(trained, network, int8):
+    _, calibration, states, masks, _ = trained
+    sound = layer_report(network, int8, states, masks)
     assert len(sound["layers"]) == 3
     assert all(layer["equal_decisions_alone"] > 0.95 for layer in sound["layers"])
-    narrow = convert(policy, 0.05 * calibration)
-    damaged = layer_report(policy, Int8Policy(narrow), states, masks)
+    narrow = convert(network, 0.05 * calibration)
+    damaged = layer_report(network, Int8Policy(narrow), states, masks)
     assert damaged["input"]["saturated"] > 0.5
     assert damaged["input"]["equal_decisions_alone"] < sound["input"]["equal_decisions_alone"]
     assert sum(damaged["changed"].values()) > sum(sound["changed"].values())
 
 
-def test_report_refuses_another_policys_model(trained):
+def test_report_refuses_another_policys_model(trained, network):
     policy, calibration, states, masks, _ = trained
     other = distil(policy, states[:64], masks[:64], DistilKnobs(1, epochs=1), (8, 4))
     with pytest.raises(ModelError, match="not those of the"):
-        layer_report(policy, Int8Policy(convert(other, calibration)), states, masks)
+        layer_report(network, Int8Policy(convert(other, calibration)), states, masks)
 
 
-def test_variants_are_what_they_say(trained, judge):
-    policy, calibration, states, masks, _ = trained
+def test_variants_are_what_they_say(trained_and_allowed, judge):
+    (policy, calibration, states, masks, _), allowed = trained_and_allowed
     names = []
-    made = make_variants(policy, calibration, states, masks, judge, 1, names.append)
+    made = make_variants(policy, (calibration, allowed), states, masks, judge, 1, names.append)
     by_name = {variant.name: variant for variant in made}
     assert names == list(by_name)
     assert set(by_name) == {
         "quantization_aware",
         "pruned",
         "narrow",
-        "fallback",
         "int16_activations",
     }
     assert by_name["quantization_aware"].summary["equal_decisions"] >= 0.97
     assert by_name["pruned"].summary["zero_weights"] >= 0.5
     assert by_name["narrow"].summary["widths"] == [24, 32, 16, 5]
-    assert len(by_name["fallback"].model) < 0.5 * len(by_name["narrow"].model)
     wide = by_name["int16_activations"]
     assert HostModel(wide.model).input.dtype == np.int16
     assert wide.summary["ran_by"].startswith(("ai-edge-litert", "tflite-runtime"))
     assert wide.summary["equal_decisions"] >= 0.98
     with pytest.raises(ModelError):
         Int8Policy(wide.model)
+
+
+def test_the_fallback_is_much_cheaper_takes_the_same_codes_and_beats_greed(
+    trained_and_allowed, int8, judge
+):
+    (policy, calibration, _, _, learn), allowed = trained_and_allowed
+    made = make_fallback(policy, int8, (calibration, allowed), learn[:4], judge, 1)
+    found = Int8Policy(made.model)
+    require_same_edges(int8, found)
+    assert made.summary["macs"] <= made.summary["full_macs"] / 10
+    tried = made.summary["tried"]
+    assert [entry["widths"][1:-1] for entry in tried] == [list(w) for w in FALLBACK_HIDDEN][
+        : len(tried)
+    ]
+    good = [entry["kept"] >= LEAST_QUALITY_KEPT for entry in tried]
+    assert not any(good[:-1])
+    best = tried[-1]["quality"] if good[-1] else max(entry["quality"] for entry in tried)
+    assert made.summary["quality"] == best
+    assert judge.quality(found).mean() == pytest.approx(best)
+    greedy = BASELINES["greedy_capacity"](judge.scenarios[0].parameters, 0)
+    assert best > judge.quality(greedy).mean()
+
+
+def test_a_fallback_with_other_input_codes_is_refused(trained, int8):
+    policy, calibration, *_ = trained
+    other = Int8Policy(convert(policy, 0.5 * calibration))
+    with pytest.raises(ModelError, match="input_scale"):
+        require_same_edges(int8, other)
+
+
+def test_the_policy_gets_what_the_fallback_leaves():
+    board = load_board("pico")
+    left = limits_beside_fallback(board.limits, board.cost_model)
+    taken = network_cost((24, *max(FALLBACK_HIDDEN, key=sum), 5), board.cost_model, 1.0)
+    assert left.flash_bytes == board.limits.flash_bytes - math.ceil(taken.flash_bytes)
+    assert left.ram_bytes == board.limits.ram_bytes - math.ceil(taken.ram_bytes)
+    assert left.energy_j == board.limits.energy_j
+    assert limits_beside_fallback(board.limits, None) == board.limits
+    assert limits_beside_fallback(None, board.cost_model) is None
 
 
 def test_fake_quantization_does_not_lose_agreement(trained, int8):

@@ -13,6 +13,7 @@ from itertools import pairwise
 from toolchain.board import Board, CostModel, PolicyLimits
 from toolchain.environment import N_DISPOSITIONS, N_FEATURES
 from toolchain.errors import BoardFileError, InputError
+from toolchain.policy.calibration import Calibration
 
 WIDEST = 1024
 """Widest first hidden layer that is considered."""
@@ -26,9 +27,9 @@ class NetworkCost:
     """What one inference takes.
 
     Attributes:
-        flash_bytes: of weights and constants.
-        ram_bytes: of activations, and of the weights where they are run from RAM.
-        cycles: of the core.
+        flash_bytes: of code and constants.
+        ram_bytes: of activations, and of code and constants where they are run from RAM.
+        cycles: of the core, for the whole decision.
         latency_s: cycles over the clock.
         energy_j: board total.
         ops_per_s: MACs a second at the limits' rate of decisions.
@@ -52,6 +53,8 @@ class ConstrainedPolicy:
         bound_by: the limit that the next wider network breaks; ``"widest"`` when none does.
         next_wider: what the next wider one would take; None when ``bound_by`` is ``"widest"``.
         use: share of each limit that it uses.
+        cost_model: where the cost model is from: the board file, or a calibration and its source.
+        reason: all of this in a sentence.
     """
 
     widths: tuple[int, ...]
@@ -59,6 +62,8 @@ class ConstrainedPolicy:
     bound_by: str
     next_wider: NetworkCost | None
     use: dict[str, float]
+    cost_model: str
+    reason: str
 
     @property
     def hidden(self) -> tuple[int, int]:
@@ -94,6 +99,7 @@ def network_cost(
         macs * model.bytes_per_mac
         + outputs * model.bytes_per_output
         + layers * model.bytes_per_layer
+        + model.bytes_per_network
     )
     activations = max(n_in + n_out for n_in, n_out in pairwise(widths))
     return NetworkCost(
@@ -110,8 +116,8 @@ def network_cost(
 def size_policy(
     board: Board,
     *,
+    calibration: Calibration | None = None,
     limits: PolicyLimits | None = None,
-    cost_model: CostModel | None = None,
     n_inputs: int = N_FEATURES,
     n_outputs: int = N_DISPOSITIONS,
 ) -> ConstrainedPolicy:
@@ -119,47 +125,70 @@ def size_policy(
 
     Args:
         board: gives clock, limits and cost model.
+        calibration: the board's own; its cost model takes the board file's place.
         limits: in place of the board file's.
-        cost_model: in place of the board file's: the board's own calibration, once there is one.
         n_inputs: of the network.
         n_outputs: of the network.
 
     Raises:
-        BoardFileError: the board file has no ``[limits]`` or no ``[cost_model]``.
-        InputError: not even the narrowest network fits; says which limit, and by how much.
+        BoardFileError: the board file has no ``[limits]``, there is no cost model, or the
+            calibration is another board's.
+        InputError: not even the narrowest network fits; says which limits, and by how much.
     """
     limits = limits or board.limits
-    model = cost_model or board.cost_model
+    model = board.cost_model if calibration is None else calibration.cost_model
     if limits is None or model is None:
         raise BoardFileError(
             f"board {board.name}: no [limits] or no [cost_model], both are needed for sizing",
             hint="boards/pico/board.toml shows every key with its unit",
         )
+    if calibration is not None and calibration.board != board.name:
+        raise BoardFileError(f"a calibration of {calibration.board!r} for board {board.name!r}")
+    origin = "board file" if calibration is None else f"{calibration.provenance} calibration"
     allowed = _allowed(limits)
 
     def taken(width: int) -> tuple[tuple[int, ...], NetworkCost, dict[str, float]]:
         widths = (n_inputs, width, max(STEP, width // 2), n_outputs)
         cost = network_cost(widths, model, board.cpu.clock_hz, limits.decisions_per_s)
-        use = {name: take(cost) / limit for name, (take, limit) in allowed.items()}
-        return widths, cost, use
+        return widths, cost, {name: take(cost) / limit for name, (take, limit) in allowed.items()}
 
-    best: ConstrainedPolicy | None = None
-    for width in range(STEP, WIDEST + STEP, STEP):
-        widths, cost, use = taken(width)
-        worst = max(use, key=lambda name: use[name])
-        if use[worst] > 1.0:
-            if best is None:
-                take, limit = allowed[worst]
-                raise InputError(
-                    f"no network fits board {board.name}: the narrowest, {widths}, takes "
-                    f"{take(cost):.4g} of {worst}, the limit is {limit:.4g}: "
-                    f"{use[worst]:.3g} times as much",
-                    hint=f"raise {worst} in the board file's [limits], or use faster kernels",
-                )
-            return ConstrainedPolicy(best.widths, best.cost, worst, cost, best.use)
-        best = ConstrainedPolicy(widths, cost, "widest", None, use)
-    assert best is not None
-    return best
+    widths, cost, use = taken(STEP)
+    missed = sorted((name for name in use if use[name] > 1.0), key=lambda name: -use[name])
+    if missed:
+        each = "; ".join(_missed(name, *allowed[name], cost) for name in missed)
+        raise InputError(
+            f"no network fits board {board.name}: the narrowest, {_text(widths)}, takes {each}",
+            hint=f"raise {' and '.join(missed)} in the board file's [limits], or use faster "
+            "kernels",
+        )
+    bound_by, wider = "widest", None
+    for width in range(2 * STEP, WIDEST + STEP, STEP):
+        next_widths, next_cost, next_use = taken(width)
+        if max(next_use.values()) > 1.0:
+            bound_by, wider = max(next_use, key=lambda name: next_use[name]), next_cost
+            break
+        widths, cost, use = next_widths, next_cost, next_use
+    why = "the widest that is considered; no limit binds"
+    if wider is not None:
+        take, limit = allowed[bound_by]
+        why = (
+            f"bound by {bound_by}: it takes {take(cost):.4g} of {limit:.4g}, the next wider, "
+            f"{_text(next_widths)}, would take {take(wider):.4g}"
+        )
+    reason = f"{_text(widths)} for {board.name}, {why} (cost model: {origin})"
+    source = f"{origin}: {model.source}"
+    return ConstrainedPolicy(widths, cost, bound_by, wider, use, source, reason)
+
+
+def _text(widths: tuple[int, ...]) -> str:
+    return "-".join(map(str, widths))
+
+
+def _missed(
+    name: str, take: Callable[[NetworkCost], float], limit: float, cost: NetworkCost
+) -> str:
+    excess = take(cost) / limit
+    return f"{take(cost):.4g} of {name}, whose limit is {limit:.4g}: {excess:.3g} times as much"
 
 
 def _allowed(limits: PolicyLimits) -> dict[str, tuple[Callable[[NetworkCost], float], float]]:

@@ -1,8 +1,14 @@
 """Quantize: the float policy to an INT8 ``.tflite``, and its reference on the host."""
 
 from toolchain.quantize.dense_network import Activation, DenseLayer, DenseNetwork
+from toolchain.quantize.fallback import (
+    limits_beside_fallback,
+    make_fallback,
+    require_same_edges,
+)
 from toolchain.quantize.int8 import Int8Policy
 from toolchain.quantize.onnx_import import read_onnx
+from toolchain.quantize.ordering import narrowed
 from toolchain.quantize.post_training import Precision, convert, to_keras
 from toolchain.quantize.runtime import HostModel
 
@@ -14,6 +20,10 @@ __all__ = [
     "Int8Policy",
     "Precision",
     "convert",
+    "limits_beside_fallback",
+    "make_fallback",
+    "narrowed",
     "read_onnx",
+    "require_same_edges",
     "to_keras",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,16 +18,19 @@ OPERATORS = ("Gemm", "MatMul", "Add", "Relu", "Clip", "Softmax", "Constant", "Id
 _SUPPORTED = f"supported are {', '.join(OPERATORS)} in one chain"
 
 
-def read_onnx(data: bytes) -> DenseNetwork:
+def read_onnx(data: bytes, folder: Path | None = None) -> DenseNetwork:
     """Read a chain of dense layers.
 
     Clip must be 0 to 6, or 0 upwards; Softmax must be last and over the last axis.
 
     Args:
-        data: an ONNX file with its weights inside.
+        data: an ONNX file.
+        folder: where the files are that hold its weights, if they are not inside; PyTorch's
+            exporter leaves one beside the model.
 
     Raises:
-        ModelError: it is not a valid ONNX file, or not one chain from one input to one output.
+        ModelError: it is not a valid ONNX file, its weights are not found, or it is not one chain
+            from one input to one output.
         UnsupportedOperatorError: an operator, or a variant of one, that is not understood; names
             the operator and the node.
         MissingDependencyError: onnx is not installed.
@@ -36,6 +40,7 @@ def read_onnx(data: bytes) -> DenseNetwork:
 
     try:
         model = onnx.load_model_from_string(data)
+        _take_weights_in(onnx, model, folder)
         onnx.checker.check_model(model)
     except (DecodeError, onnx.checker.ValidationError, ValueError, TypeError) as error:
         raise ModelError(f"not a valid ONNX model: {error}", hint="export it again") from error
@@ -43,6 +48,24 @@ def read_onnx(data: bytes) -> DenseNetwork:
     for index, node in enumerate(model.graph.node):
         reader.read(index, node)
     return reader.finish()
+
+
+def _take_weights_in(onnx: Any, model: Any, folder: Path | None) -> None:
+    outside = [t.name for t in model.graph.initializer if t.external_data]
+    if not outside:
+        return
+    if folder is None:
+        raise ModelError(
+            f"the weights of {', '.join(outside)} are in a file of their own",
+            hint="name the folder of that file, or export with external_data=False",
+        )
+    try:
+        onnx.load_external_data_for_model(model, str(folder))
+    except (OSError, ValueError, onnx.checker.ValidationError) as error:
+        raise ModelError(
+            f"the weights of {', '.join(outside)} cannot be read: {error}",
+            hint="keep the file that the exporter left beside the model there",
+        ) from error
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from toolchain.compile.network import FullyConnected, Tensor
 from toolchain.environment import Disposition
 from toolchain.errors import ModelError
 from toolchain.policy.choice import choose
-from toolchain.policy.dense import DensePolicy
+from toolchain.quantize.dense_network import DenseNetwork
 from toolchain.quantize.int8 import Int8Policy
 
 _NEAR_STEPS = 2.0
@@ -19,7 +20,7 @@ _NEAR_STEPS = 2.0
 
 
 def layer_report(
-    policy: DensePolicy, quantized: Int8Policy, states: np.ndarray, masks: np.ndarray
+    network: DenseNetwork, quantized: Int8Policy, states: np.ndarray, masks: np.ndarray
 ) -> dict[str, Any]:
     """Per-layer figures, and which decisions change.
 
@@ -27,8 +28,8 @@ def layer_report(
     rounded and everything else stays float: the layer with the lowest one loses most.
 
     Args:
-        policy: the float policy.
-        quantized: its INT8 counterpart, with one FULLY_CONNECTED for each layer.
+        network: the float network that was converted.
+        quantized: what became of it, with one FULLY_CONNECTED for each layer.
         states: (n, n_in) float32, n of at least 1.
         masks: (n, n_actions) bool.
 
@@ -38,43 +39,41 @@ def layer_report(
         steps of the INT8 output.
 
     Raises:
-        ModelError: the model's layers are not the policy's.
+        ModelError: the model's layers are not the network's.
     """
     layers = [
         layer for layer in read_network(quantized.model).layers if isinstance(layer, FullyConnected)
     ]
-    if [layer.weights.shape[::-1] for layer in layers] != [w.shape for w in policy.weights]:
+    shapes = [layer.weight.shape for layer in network.layers]
+    if [layer.weights.shape[::-1] for layer in layers] != shapes:
         raise ModelError(
             f"the model's layers {[layer.weights.shape for layer in layers]} are not those of the "
-            f"policy, {policy.widths}",
+            f"network, {network.widths}",
             hint="run 'jouleloop quantize' again",
         )
-    mine = choose(policy.scores(states), masks)
-    outputs = _outputs(policy, states)
+    scores = network(states)
+    mine = choose(scores, masks)
     source = layers[0].input
-    alone = choose(policy.scores(_rounded(states, source)), masks)
-    entries = []
-    for index, layer in enumerate(layers):
+    alone = choose(network(_rounded(states, source)), masks)
+    entries, values = [], np.asarray(states, dtype=np.float32)
+    for index, (own, layer) in enumerate(zip(network.layers, layers, strict=True)):
+        values = own(values)
         scales = np.broadcast_to(layer.weight_scales, (layer.n_outputs,))
         weight = (layer.weights.astype(np.float64) * scales[:, None]).T
-        scores = _with_one_rounded(policy, states, index, weight, layer.output)
+        rounded = _with_one_rounded(network, states, index, weight, layer.output)
         entries.append(
             {
-                "shape": list(policy.weights[index].shape),
+                "shape": list(own.weight.shape),
                 "weight_scale_min": float(scales.min()),
                 "weight_scale_max": float(scales.max()),
                 "zero_weights": float(np.mean(layer.weights == 0)),
-                **_range_entry(outputs[index], layer.output),
-                "equal_decisions_alone": float(np.mean(choose(scores, masks) == mine)),
+                **_range_entry(values, layer.output),
+                "equal_decisions_alone": float(np.mean(choose(rounded, masks) == mine)),
             }
         )
     theirs = choose(quantized.outputs(quantized.quantize(states)), masks)
     changed = np.flatnonzero(mine != theirs)
-    rows = policy.scores(states[changed])
-    gap = np.abs(
-        rows[np.arange(len(changed)), mine[changed]]
-        - rows[np.arange(len(changed)), theirs[changed]]
-    )
+    gap = np.abs(scores[changed, mine[changed]] - scores[changed, theirs[changed]])
     pairs: dict[str, int] = {}
     for before, after in zip(mine[changed], theirs[changed], strict=True):
         pair = f"{Disposition(int(before)).name} -> {Disposition(int(after)).name}"
@@ -89,27 +88,15 @@ def layer_report(
     }
 
 
-def _outputs(policy: DensePolicy, states: np.ndarray) -> list[np.ndarray]:
-    """Output of every layer, after its ReLU."""
-    values, outputs = np.asarray(states, dtype=np.float32), []
-    for index, (weight, bias) in enumerate(zip(policy.weights, policy.biases, strict=True)):
-        values = values @ weight + bias
-        if index + 1 < len(policy.weights):
-            values = np.maximum(values, 0)
-        outputs.append(values)
-    return outputs
-
-
 def _with_one_rounded(
-    policy: DensePolicy, states: np.ndarray, rounded: int, weight: np.ndarray, output: Tensor
+    network: DenseNetwork, states: np.ndarray, index: int, weight: np.ndarray, output: Tensor
 ) -> np.ndarray:
-    values = np.asarray(states, dtype=np.float64)
-    for index, (own, bias) in enumerate(zip(policy.weights, policy.biases, strict=True)):
-        values = values @ (weight if index == rounded else own) + bias
-        if index + 1 < len(policy.weights):
-            values = np.maximum(values, 0)
-        if index == rounded:
-            values = _rounded(values, output)
+    values = np.asarray(states, dtype=np.float32)
+    for place, layer in enumerate(network.layers):
+        if place == index:
+            values = _rounded(replace(layer, weight=weight)(values), output)
+        else:
+            values = layer(values)
     return values
 
 

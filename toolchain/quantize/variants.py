@@ -15,14 +15,12 @@ from toolchain.policy.dense import DensePolicy
 from toolchain.policy.validation import Validation
 from toolchain.quantize.distil import DistilKnobs, distil
 from toolchain.quantize.int8 import Int8Policy
+from toolchain.quantize.ordering import narrowed
 from toolchain.quantize.post_training import Precision, convert
 from toolchain.quantize.runtime import HostModel
 
 PRUNED_SHARE = 0.5
 """Share of the weights that the pruned variant sets to zero."""
-
-FALLBACK_HIDDEN = (8,)
-"""Hidden widths of the cheap head for the energy-saving mode."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class HostPolicy:
 
 def make_variants(
     policy: DensePolicy,
-    calibration: np.ndarray,
+    calibration: tuple[np.ndarray, np.ndarray],
     states: np.ndarray,
     masks: np.ndarray,
     judge: Validation,
@@ -66,14 +64,14 @@ def make_variants(
 ) -> list[Variant]:
     """Make and judge every variant.
 
-    ``quantization_aware``, ``pruned``, ``narrow`` (half the widths) and ``fallback`` (one small
-    layer) are trained to decide as the policy does and then quantized to INT8, whose figures come
-    from TensorFlow Lite Micro. ``int16_activations`` is not supported by the compiler: it runs on
-    the host only, and its figures come from the host's runtime, which its summary names.
+    ``quantization_aware``, ``pruned`` and ``narrow`` (half the widths) are trained to decide as the
+    policy does and then quantized to INT8, whose figures come from TensorFlow Lite Micro.
+    ``int16_activations`` is not supported by the compiler: it runs on the host only, and its
+    figures come from the host's runtime, which its summary names.
 
     Args:
         policy: the float policy.
-        calibration: (k, n_in) float32 states that set the ranges.
+        calibration: (k, n_in) float32 states that set the ranges, and their (k, n_actions) masks.
         states: (n, n_in) float32 states that the policy visits, to train and to compare on.
         masks: (n, n_actions) bool.
         judge: scenarios for the quality.
@@ -89,14 +87,13 @@ def make_variants(
         ("quantization_aware", DistilKnobs(seed, fake_quantization=True), None),
         ("pruned", DistilKnobs(seed, pruned_share=PRUNED_SHARE), None),
         ("narrow", new, half),
-        ("fallback", new, FALLBACK_HIDDEN),
     ]
     wanted = choose(policy.scores(states), masks)
     variants = []
     for name, knobs, hidden in plans:
         on_step(name)
         trained = distil(policy, states, masks, knobs, hidden)
-        model = convert(trained, calibration)
+        model = convert(narrowed(trained, *calibration), calibration[0])
         int8 = Int8Policy(model)
         chosen = choose(int8.outputs(int8.quantize(states)), masks)
         extra: dict[str, Any] = {"widths": list(trained.widths), "ran_by": "tflite-micro"}
@@ -106,7 +103,7 @@ def make_variants(
             )
         variants.append(_variant(name, model, judge.quality(int8), chosen == wanted, extra))
     on_step("int16_activations")
-    model = convert(policy, calibration, Precision.INT16_ACTIVATIONS)
+    model = convert(policy, calibration[0], Precision.INT16_ACTIVATIONS)
     wide = HostPolicy(model)
     chosen = choose(wide.scores(states), masks)
     extra = {"widths": list(policy.widths), "ran_by": wide.host.runtime}

@@ -1,0 +1,97 @@
+"""A board's own cost model: fitted to counts, kept in a file, preferred by the train stage."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from host.chain.settings import Settings
+from host.chain.stages import Chain
+from host.run import RunFolder
+from toolchain.board import load_board
+from toolchain.compile import compile_model
+from toolchain.compile.cycle_count import measure_cycles
+from toolchain.compile.synthetic import reference_network
+from toolchain.errors import BoardFileError, InputError
+from toolchain.policy.calibration import (
+    Calibration,
+    CountedNetwork,
+    calibration_file,
+    fit_cost_model,
+    kept_calibration,
+)
+from toolchain.policy.sizing import network_cost
+
+PICO = load_board("pico")
+SHAPES = [(24, w, w // 2, 5) for w in (8, 16, 24, 40, 64)] + [(24, 8, 5), (24, 32, 5), (24, 64, 5)]
+KEPT = {"weights_in_ram": True, "energy_j_per_cycle": 1e-9, "energy_j_per_byte": 0.0}
+
+
+def counted(shape) -> CountedNetwork:
+    cost = network_cost(shape, PICO.cost_model, 1.0)
+    return CountedNetwork(shape, cost.cycles, cost.flash_bytes)
+
+
+def test_a_fit_finds_the_model_that_made_the_counts():
+    fit = fit_cost_model([counted(s) for s in SHAPES], cycles_around=100.0, source="here", **KEPT)
+    assert fit.cycles_error < 1e-6 and fit.bytes_error < 1e-6
+    wanted, found = PICO.cost_model.model_dump(), fit.cost_model.model_dump()
+    wanted |= {"source": "here", "cycles_per_inference": wanted["cycles_per_inference"] + 100.0}
+    assert found == pytest.approx(wanted)
+
+
+def test_a_fit_says_how_far_off_it_is():
+    networks = [counted(s) for s in SHAPES]
+    networks[3] = CountedNetwork(SHAPES[3], 2 * networks[3].cycles, networks[3].flash_bytes)
+    fit = fit_cost_model(networks, cycles_around=0.0, source="here", **KEPT)
+    assert fit.cycles_error > 0.2 and fit.bytes_error < 1e-6
+    with pytest.raises(InputError, match="3 networks"):
+        fit_cost_model(networks[:3], cycles_around=0.0, source="here", **KEPT)
+    with pytest.raises(InputError, match="1 numbers of layers"):
+        fit_cost_model([networks[0]] * 9, cycles_around=0.0, source="here", **KEPT)
+
+
+@pytest.mark.emulator
+def test_the_board_files_model_is_within_five_percent_of_counted_cycles(tmp_path):
+    model = PICO.cost_model
+    for shape in ((24, 20, 10, 5), (24, 56, 28, 5)):  # not among those that it was fitted to
+        data = reference_network(shape, np.random.default_rng(4))
+        compiled = compile_model(data, tmp_path / str(shape[1]), kernels="m0plus")
+        found = measure_cycles(compiled, np.zeros((1, 24), np.int8))
+        fitted = network_cost(shape, model, 1.0)
+        around = 400
+        assert fitted.cycles - around == pytest.approx(float(found.cycles[0]), rel=0.05)
+        assert fitted.flash_bytes == pytest.approx(found.flash_bytes, rel=0.15)
+
+
+def test_a_kept_calibration_comes_back_or_is_refused(tmp_path):
+    assert kept_calibration(tmp_path, "pico") is None
+    made = Calibration(board="pico", provenance="emulated", cost_model=PICO.cost_model)
+    file = calibration_file(tmp_path, "pico")
+    made.save(file)
+    assert kept_calibration(tmp_path, "pico") == made
+    with pytest.raises(BoardFileError, match="of board 'pico', not of 'other'"):
+        Calibration.load(file, "other")
+    file.write_text(file.read_text().replace('"cycles_per_mac": ', '"cycles_per_mac": -'))
+    with pytest.raises(BoardFileError, match="cycles_per_mac"):
+        kept_calibration(tmp_path, "pico")
+    file.write_bytes(b"\xff")
+    with pytest.raises(BoardFileError, match="cannot be read"):
+        kept_calibration(tmp_path, "pico")
+
+
+def test_the_train_stage_prefers_the_kept_calibration(tmp_path, monkeypatch):
+    monkeypatch.setenv("JOULELOOP_STATE", str(tmp_path / "state"))
+    chain = Chain(RunFolder(tmp_path / "run", "test"), Settings(), Console(record=True, quiet=True))
+    said = []
+    monkeypatch.setattr(Console, "print", lambda self, text, **_: said.append(text))
+    monkeypatch.setattr(Chain, "_run", lambda self, stage, parameters, action: parameters)
+    plain = chain.train()
+    slow = PICO.cost_model.model_copy(update={"cycles_per_mac": 20.0})
+    calibration = Calibration(board="pico", provenance="measured", cost_model=slow)
+    calibration.save(calibration_file(tmp_path / "state", "pico"))
+    calibrated = chain.train()
+    assert calibrated["knobs"]["hidden"] < plain["knobs"]["hidden"]
+    assert "board file" in said[0] and "measured calibration" in said[1]
+    assert "bound by energy_j" in said[0]
