@@ -12,6 +12,9 @@
 
 /* a * b / 2^31, rounded to nearest, halves up. Not for a = b = INT32_MIN. */
 static inline int32_t jl_multiply_high(int32_t a, int32_t b) {
+#if defined(__riscv_mul) /* has the upper half of a product as an instruction */
+    return (int32_t)(((int64_t)a * b + 0x40000000) >> 31);
+#else
     const int32_t a_high = a >> 16;
     const int32_t b_high = b >> 16;
     const uint32_t a_low = (uint32_t)a & 0xFFFFu;
@@ -27,6 +30,7 @@ static inline int32_t jl_multiply_high(int32_t a, int32_t b) {
     const uint32_t rounded = bottom + 0x40000000u;
     top += rounded < bottom;
     return (int32_t)((top << 1) | (rounded >> 31));
+#endif
 }
 
 /* value / 2^exponent, rounded to nearest, halves away from zero; exponent in [0, 31]. */

@@ -23,6 +23,10 @@ SMALL = replace(
 )
 
 
+ENERGY_BUDGET = "1.6e-5"
+"""J: some three decisions, which the small scenario has more of on some days but not on all."""
+
+
 @pytest.fixture(scope="session")
 def small_preset() -> settings.Preset:
     return SMALL
@@ -69,6 +73,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
             force=False,
             flash=True,
             command="test",
+            energy_budget=ENERGY_BUDGET,
             console=Console(quiet=True),
         )
     return path, result

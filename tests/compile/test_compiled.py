@@ -126,3 +126,25 @@ def test_edges_by_hand(tmp_path, data):
         quantize(np.array([1.0, np.nan]), tensor)
     with pytest.raises(InputError, match="codes of type int64"):
         dequantize(np.array([1, 2]), tensor)
+
+
+@pytest.mark.parametrize("kernels", ["portable", "m0plus"])
+def test_another_symbol_takes_the_place_of_every_shared_name(tmp_path, kernels):
+    data = reference_network(REFERENCE_SHAPES["S"], np.random.default_rng(4))
+    plain = compile_model(data, tmp_path / "plain", kernels=kernels)
+    named = compile_model(data, tmp_path / "named", kernels=kernels, symbol="jl_fallback")
+    assert load_compiled(tmp_path / "named") == named
+    assert (plain.symbol, named.symbol) == ("jl_model", "jl_fallback")
+    assert set(named.files) == {name.replace("jl_model", "jl_fallback") for name in plain.files}
+    for name in named.files:
+        text = (tmp_path / "named" / name).read_text()
+        assert "jl_model" not in text and "JL_MODEL" not in text
+        back = text.replace("jl_fallback", "jl_model").replace("JL_FALLBACK", "JL_MODEL")
+        assert back == (tmp_path / "plain" / name.replace("jl_fallback", "jl_model")).read_text()
+
+
+@pytest.mark.parametrize("symbol", ["", "2nd", "jl-fallback", "JL", "jl_fallback.x"])
+def test_a_symbol_that_is_no_name_is_refused(tmp_path, symbol):
+    data = reference_network(REFERENCE_SHAPES["S"], np.random.default_rng(4))
+    with pytest.raises(InputError, match="symbol"):
+        compile_model(data, tmp_path, symbol=symbol)

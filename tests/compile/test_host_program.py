@@ -7,7 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from toolchain.build import protocol_header
+from toolchain.build import config_header, protocol_header
 from toolchain.compile import HostProgram, compile_model
 from toolchain.compile.host_program import (
     FIRMWARE_DIR,
@@ -193,6 +193,7 @@ class Info(ctypes.Structure):
 def test_the_engine_around_the_program(program, tmp_path):
     """firmware/engine/aot implements jl_inference.h, with the protocol's own engine code."""
     (tmp_path / "jl_protocol.h").write_text(protocol_header.render(), encoding="ascii")
+    (tmp_path / "jl_aot_config.h").write_text(config_header.aot(fallback=False), encoding="ascii")
     compiled = program.compiled
     library = tmp_path / "engine.so"
     includes = [tmp_path, compiled.folder, KERNELS_DIR, FIRMWARE_DIR / "include"]

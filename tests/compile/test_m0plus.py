@@ -51,6 +51,9 @@ def test_the_smallest_budget_is_named_exactly(data, tmp_path):
     least = smallest(data, tmp_path)
     compiled = compile_model(data, tmp_path, kernels="m0plus", flash_budget=least)
     assert compiled.flash_bytes == least == compiled.flash_budget
+    assert compile_model(data, tmp_path, kernels="m0plus", flash_budget="smallest").files == (
+        compiled.files
+    )
     with pytest.raises(InputError, match=f"at least {least} bytes"):
         compile_model(data, tmp_path, kernels="m0plus", flash_budget=least - 1)
 
@@ -71,6 +74,7 @@ def test_a_budget_buys_speed(data, tmp_path):
 def test_the_portable_kernels_have_no_budget(data, tmp_path):
     with pytest.raises(InputError, match="portable kernels have one size"):
         compile_model(data, tmp_path, kernels="portable", flash_budget=10_000)
+    compile_model(data, tmp_path, kernels="portable", flash_budget="smallest")
 
 
 def test_assembly_of_another_set_does_not_stay(data, tmp_path):

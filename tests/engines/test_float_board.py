@@ -93,10 +93,10 @@ def test_decisions_are_the_argmax_of_the_float_outputs(open_engine, rng):
     masks[~masks.any(axis=1), 2] = True
     expected = np.where(masks, golden_float(data, rows), -np.inf).argmax(axis=1)
     with open_engine(data, Engine.FLOAT) as (client, _, _):
-        actions, cycles = client.decide(rows, masks)
-    np.testing.assert_array_equal(actions, expected)
-    assert len(np.unique(actions)) > 2
-    assert (cycles > 0).all()
+        made = client.decide(rows, masks)
+    np.testing.assert_array_equal(made.actions, expected)
+    assert len(np.unique(made.actions)) > 2
+    assert (made.cycles > 0).all()
 
 
 def test_infer_runs_the_float_engine_from_the_command_line(cli, rng, tmp_path: Path):

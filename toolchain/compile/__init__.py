@@ -15,7 +15,10 @@ from toolchain.compile.float_reader import network_kind, read_float_network
 from toolchain.compile.float_reference import error_bound, golden_float, run_float
 from toolchain.compile.golden import golden
 from toolchain.compile.host_program import HostProgram
-from toolchain.compile.kernel_sets import KERNEL_SETS, kernels_for_core
+from toolchain.compile.kernel_set import MARKS_PER_LAYER, FlashBudget
+from toolchain.compile.kernel_sets import KERNEL_SETS, kernels_for_core, kernels_on_core
+from toolchain.compile.minimum import BASIS as MINIMUM_BASIS
+from toolchain.compile.minimum import minimum_cycles
 from toolchain.compile.network import (
     Elementwise,
     FullyConnected,
@@ -29,11 +32,14 @@ from toolchain.compile.reader import SUPPORTED_OPERATORS, read_network
 
 __all__ = [
     "KERNEL_SETS",
+    "MARKS_PER_LAYER",
+    "MINIMUM_BASIS",
     "SUPPORTED_OPERATORS",
     "CompiledFloat",
     "CompiledModel",
     "CycleCount",
     "Elementwise",
+    "FlashBudget",
     "FloatNetwork",
     "FullyConnected",
     "HostProgram",
@@ -51,8 +57,10 @@ __all__ = [
     "golden",
     "golden_float",
     "kernels_for_core",
+    "kernels_on_core",
     "load_compiled",
     "measure_cycles",
+    "minimum_cycles",
     "network_kind",
     "quantize",
     "read_float_network",

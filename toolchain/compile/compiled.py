@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from toolchain.compile.emit import LAYERS_ASSEMBLY, EmittedProgram, emit_program
+from toolchain.compile.kernel_set import FlashBudget
 from toolchain.compile.kernel_sets import kernel_set
+from toolchain.compile.minimum import minimum_cycles
 from toolchain.compile.network import Tensor
 from toolchain.compile.program import Program, plan_program
 from toolchain.compile.reader import read_network
@@ -17,6 +20,9 @@ from toolchain.errors import InputError, RunFolderError
 
 MODEL_JSON = "model.json"
 """Name of the stage's manifest."""
+
+SYMBOL = "jl_model"
+"""What the names of a program's files, functions and (in capitals) macros begin with."""
 
 
 class _Frozen(BaseModel):
@@ -45,6 +51,8 @@ class LayerInfo(_Frozen):
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
     macs: int
+    minimum_cycles: int | None
+    """See :mod:`minimum`."""
     weight_bytes: int
     constant_bytes: int
     """All constants of the step, weights included."""
@@ -63,6 +71,8 @@ class CompiledModel(_Frozen):
     name: str
     sha256: str
     """Of the ``.tflite``, in hex."""
+    symbol: str = SYMBOL
+    """What the names of files, functions and (in capitals) macros begin with."""
     kernels: str
     """Which kernel set the program uses."""
     input: TensorInfo
@@ -72,8 +82,10 @@ class CompiledModel(_Frozen):
     constant_bytes: int
     arena_bytes: int
     """Static activation memory, without input and output."""
-    flash_budget: int | None
+    flash_budget: FlashBudget
     """Bytes of network code and constants that were asked for; ``None`` for full speed."""
+    marked: bool = False
+    """Whether it takes readings for a profile, see :meth:`KernelSet.emit`."""
     cycles: int | None
     """One inference, by the kernel set's cost model; ``None`` where it has none."""
     flash_bytes: int | None
@@ -102,7 +114,9 @@ def compile_model(
     *,
     name: str = "model",
     kernels: str = "portable",
-    flash_budget: int | None = None,
+    flash_budget: FlashBudget = None,
+    symbol: str = SYMBOL,
+    marked: bool = False,
 ) -> CompiledModel:
     """Compile a ``.tflite`` to C.
 
@@ -114,7 +128,13 @@ def compile_model(
         name: what the model is called in errors, comments and ``model.json``.
         kernels: a key of :data:`kernel_sets.KERNEL_SETS`; for a board,
             :func:`kernel_sets.kernels_for_core` of its ``cpu.core``.
-        flash_budget: most bytes of network code and constants; ``None`` for full speed.
+        flash_budget: most bytes of network code and constants, or ``"smallest"``; ``None`` for
+            full speed.
+        symbol: in place of ``jl_model`` in every name that two programs in one image would share,
+            those of the files included. Only a program of the default name can be counted or run
+            on the host by itself.
+        marked: for a profile: the same program with readings of the cycle counter around every
+            layer, which only ``firmware/engine/profile`` can run.
 
     Raises:
         ModelError: the model cannot be used.
@@ -122,16 +142,26 @@ def compile_model(
         InputError: an unknown kernel set, a budget that it cannot keep to, or a folder that cannot
             be written.
     """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", symbol):
+        raise InputError(
+            f"symbol {symbol!r} does not begin every name of a C program",
+            hint="use small letters, digits and underscores",
+        )
     chosen = kernel_set(kernels)
     program = plan_program(read_network(data, name))
-    emitted = emit_program(program, data, chosen, flash_budget)
-    contents = {file: text.encode("ascii") for file, text in emitted.files.items()}
-    compiled = _describe(program, emitted, kernels, flash_budget, len(data), contents, out_dir)
+    emitted = emit_program(program, data, chosen, flash_budget, marked=marked)
+    contents = {
+        _renamed(file, symbol): _renamed(text, symbol).encode("ascii")
+        for file, text in emitted.files.items()
+    }
+    compiled = _describe(
+        program, emitted, kernels, flash_budget, symbol, marked, len(data), contents, out_dir
+    )
     manifest = compiled.model_dump_json(by_alias=True, indent=2) + "\n"
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
         # What another kernel set has left here must not get into an image.
-        (out_dir / LAYERS_ASSEMBLY).unlink(missing_ok=True)
+        (out_dir / _renamed(LAYERS_ASSEMBLY, symbol)).unlink(missing_ok=True)
         for file, content in contents.items():
             (out_dir / file).write_bytes(content)
         (out_dir / MODEL_JSON).write_text(manifest, encoding="utf-8")
@@ -182,6 +212,11 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def _renamed(text: str, symbol: str) -> str:
+    """Emitted text under another name: everything global in it begins with :data:`SYMBOL`."""
+    return text.replace(SYMBOL, symbol).replace(SYMBOL.upper(), symbol.upper())
+
+
 def _tensor_info(tensor: Tensor, float_edge: bool) -> TensorInfo:
     return TensorInfo(
         name=tensor.name,
@@ -197,7 +232,9 @@ def _describe(
     program: Program,
     emitted: EmittedProgram,
     kernels: str,
-    flash_budget: int | None,
+    flash_budget: FlashBudget,
+    symbol: str,
+    marked: bool,
     tflite_bytes: int,
     contents: dict[str, bytes],
     folder: Path,
@@ -209,6 +246,7 @@ def _describe(
             input_shape=step.layer.input.shape,
             output_shape=step.layer.output.shape,
             macs=step.layer.macs,
+            minimum_cycles=minimum_cycles(step.layer),
             weight_bytes=step.layer.weight_bytes,
             constant_bytes=code.constant_bytes,
             strategy=code.strategy,
@@ -221,6 +259,7 @@ def _describe(
         schema=1,
         name=network.name,
         sha256=network.sha256,
+        symbol=symbol,
         kernels=kernels,
         input=_tensor_info(network.input, network.float_input),
         output=_tensor_info(network.output, network.float_output),
@@ -229,6 +268,7 @@ def _describe(
         constant_bytes=sum(layer.constant_bytes for layer in layers),
         arena_bytes=emitted.arena_bytes,
         flash_budget=flash_budget,
+        marked=marked,
         cycles=None if emitted.code.cost is None else emitted.code.cost.cycles,
         flash_bytes=None if emitted.code.cost is None else emitted.code.cost.n_bytes,
         tflite_bytes=tflite_bytes,

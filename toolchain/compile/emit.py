@@ -5,14 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from toolchain.compile.c_text import byte_literals, comment_text, float32_text
-from toolchain.compile.kernel_set import KernelSet, ProgramCode, StepCode
+from toolchain.compile.kernel_set import (
+    MARKS_PER_LAYER,
+    FlashBudget,
+    KernelSet,
+    ProgramCode,
+    StepCode,
+)
 from toolchain.compile.model_data import data_header, data_source
 from toolchain.compile.network import FullyConnected, Softmax, Tensor
 from toolchain.compile.program import Program, Step
 from toolchain.compile.quantization import INT8_MAX, INT8_MIN
+from toolchain.errors import InputError
 
 LAYERS_ASSEMBLY = "jl_model_layers.S"
 """Name of the assembly that a kernel set may add."""
+
+MOST_MARKS = 255
+"""What the index of a mark can count."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +39,12 @@ class EmittedProgram:
 
 
 def emit_program(
-    program: Program, data: bytes, kernels: KernelSet, flash_budget: int | None = None
+    program: Program,
+    data: bytes,
+    kernels: KernelSet,
+    flash_budget: FlashBudget = None,
+    *,
+    marked: bool = False,
 ) -> EmittedProgram:
     """Write all sources of a program.
 
@@ -38,15 +53,23 @@ def emit_program(
         data: the ``.tflite`` it came from, for TensorFlow Lite Micro.
         kernels: how to compute it.
         flash_budget: see :meth:`KernelSet.emit`.
+        marked: see :meth:`KernelSet.emit`.
 
     Returns:
         ``jl_model.h``, ``jl_model.c``, ``jl_model_data.h`` and ``jl_model_data.c``, and
         :data:`LAYERS_ASSEMBLY` where the kernels need it; equal arguments give equal text.
 
     Raises:
-        InputError: the budget cannot be kept.
+        InputError: the budget cannot be kept, or there are too many layers to mark.
     """
-    code = kernels.emit(program, flash_budget)
+    n_marks = MARKS_PER_LAYER * len(program.steps) if marked else 0
+    if n_marks > MOST_MARKS:
+        raise InputError(
+            f"{program.network.name}: {len(program.steps)} layers cannot be profiled, only "
+            f"{MOST_MARKS // MARKS_PER_LAYER}",
+            hint="profile a part of the network",
+        )
+    code = kernels.emit(program, flash_budget, marked=marked)
     arena_bytes = code.arena_bytes + code.assembly_bytes
     layers = "\n".join(
         _layer_comment(i, step, part) + part.definitions
@@ -66,13 +89,16 @@ def emit_program(
     source = (
         _banner(program, arena_bytes, f"Kernels: {kernels.name}.")
         + '#include "jl_model.h"\n\n'
-        + "".join(f'#include "{header}"\n' for header in kernels.includes)
+        + "".join(
+            f'#include "{header}"\n'
+            for header in (*kernels.includes, *(["jl_profile.h"] if marked else []))
+        )
         + f"\n{layers}\n{arena}{run}"
     )
     array_banner = _banner(program, arena_bytes, "The model itself.")
     constant_bytes = sum(part.constant_bytes for part in code.steps)
     files = {
-        "jl_model.h": _header(program, arena_bytes, constant_bytes),
+        "jl_model.h": _header(program, arena_bytes, constant_bytes, n_marks),
         "jl_model.c": source,
         "jl_model_data.h": data_header(array_banner, data, program.network.sha256),
         "jl_model_data.c": data_source(array_banner, data),
@@ -97,6 +123,11 @@ def _banner(program: Program, arena_bytes: int, text: str) -> str:
 
 def _quantization(tensor: Tensor) -> str:
     return f"scale {float32_text(tensor.scale)}, zero point {tensor.zero_point}"
+
+
+def _edge(is_float: bool, operator: str) -> str:
+    """What the caller must know where the file itself has float32."""
+    return f"\n * The .tflite has float32 here: its {operator} is the caller's." if is_float else ""
 
 
 def _layer_comment(index: int, step: Step, code: StepCode) -> str:
@@ -128,8 +159,14 @@ def _layer_comment(index: int, step: Step, code: StepCode) -> str:
     return "/* " + "\n * ".join(lines) + " */\n"
 
 
-def _header(program: Program, arena_bytes: int, constant_bytes: int) -> str:
+def _header(program: Program, arena_bytes: int, constant_bytes: int, n_marks: int) -> str:
     network = program.network
+    marks = (
+        "/* A profiled program: calls of jl_profile_mark() in one inference. */\n"
+        f"#define JL_MODEL_MARKS {n_marks}\n"
+        if n_marks
+        else ""
+    )
     digest = byte_literals(bytes.fromhex(network.sha256)).replace(",\n", ", \\\n")
     return (
         _banner(program, arena_bytes, "The ahead-of-time program.")
@@ -138,9 +175,9 @@ def _header(program: Program, arena_bytes: int, constant_bytes: int) -> str:
 
 #include <stdint.h>
 
-/* Values, int8. {_quantization(network.input)}. */
+/* Values, int8. {_quantization(network.input)}.{_edge(network.float_input, "QUANTIZE")} */
 #define JL_MODEL_INPUTS {network.input.n_values}
-/* Values, int8. {_quantization(network.output)}. */
+/* Values, int8. {_quantization(network.output)}.{_edge(network.float_output, "DEQUANTIZE")} */
 #define JL_MODEL_OUTPUTS {network.output.n_values}
 /* Bytes of static activation memory, without the caller's input and output. */
 #define JL_MODEL_ARENA_BYTES {arena_bytes}
@@ -149,7 +186,7 @@ def _header(program: Program, arena_bytes: int, constant_bytes: int) -> str:
 #define JL_MODEL_CONSTANT_BYTES {constant_bytes}
 /* Multiply-accumulates of one inference. */
 #define JL_MODEL_MACS {network.macs}
-/* SHA-256 of the .tflite. */
+{marks}/* SHA-256 of the .tflite. */
 #define JL_MODEL_SHA256 {"{"} \\
 {digest} \\
 {"}"}

@@ -9,13 +9,20 @@ outputs are the same bits.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from toolchain.compile.c_text import constant_array
 from toolchain.compile.cost import Cost
 from toolchain.compile.network import Elementwise, FullyConnected, Layer, Softmax
 from toolchain.compile.program import Place, Program, Region
 from toolchain.errors import InputError
+
+FlashBudget: TypeAlias = int | Literal["smallest"] | None
+"""Most bytes of network code and constants, or as few as there can be; ``None`` for full speed."""
+
+MARKS_PER_LAYER = 3
+"""Readings of the cycle counter that profiled code takes: two right before a layer, whose distance
+is what a reading itself costs, and one right behind it."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +76,16 @@ class KernelSet(Protocol):
         """Headers of ``firmware/kernels`` that the definitions need."""
         ...
 
-    def emit(self, program: Program, flash_budget: int | None) -> ProgramCode:
+    def emit(
+        self, program: Program, flash_budget: FlashBudget, *, marked: bool = False
+    ) -> ProgramCode:
         """Code for a program.
 
         Args:
             program: what to compute.
-            flash_budget: most bytes of network code and constants; ``None`` for full speed.
+            flash_budget: what the code may take; marks are not counted.
+            marked: call ``jl_profile_mark(i)``, :data:`MARKS_PER_LAYER` times a layer with
+                ascending ``i``; the code is the same otherwise.
 
         Raises:
             InputError: the budget is below what the set needs, or the set has only one size.
@@ -85,6 +96,13 @@ class KernelSet(Protocol):
 def read_from(place: Place) -> str:
     """C expression of type ``const int8_t *``, aligned to 4 bytes."""
     return write_to(place)
+
+
+def marked_statements(index: int, statements: str) -> str:
+    """A layer's C statements with the readings around them."""
+    first = MARKS_PER_LAYER * index
+    before = f"    jl_profile_mark({first});\n    jl_profile_mark({first + 1});\n"
+    return f"{before}{statements}    jl_profile_mark({first + 2});\n"
 
 
 def write_to(place: Place) -> str:
@@ -104,9 +122,11 @@ class PortableKernels:
     core = None
     includes: tuple[str, ...] = ("jl_kernels.h",)
 
-    def emit(self, program: Program, flash_budget: int | None) -> ProgramCode:
+    def emit(
+        self, program: Program, flash_budget: FlashBudget, *, marked: bool = False
+    ) -> ProgramCode:
         """See :meth:`KernelSet.emit`."""
-        if flash_budget is not None:
+        if isinstance(flash_budget, int):
             raise InputError(
                 f"the portable kernels have one size and cannot keep to {flash_budget} bytes",
                 hint="give no flash budget, or compile with kernels that can choose",
@@ -115,9 +135,12 @@ class PortableKernels:
             self.emit_step(step.layer, f"layer{i}_", read_from(step.source), write_to(step.target))
             for i, step in enumerate(program.steps)
         ]
+        statements = [
+            marked_statements(i, text) if marked else text for i, (_, text) in enumerate(written)
+        ]
         return ProgramCode(
             steps=tuple(code for code, _ in written),
-            statements="".join(statements for _, statements in written),
+            statements="".join(statements),
             arena_bytes=program.arena_bytes,
         )
 

@@ -20,9 +20,11 @@ from toolchain.compile import m0plus_bytes
 from toolchain.compile.c_text import constant_array
 from toolchain.compile.cost import Cost
 from toolchain.compile.kernel_set import (
+    FlashBudget,
     PortableKernels,
     ProgramCode,
     StepCode,
+    marked_statements,
     read_from,
     write_to,
 )
@@ -71,6 +73,7 @@ class _Part:
     first: int
     count: int
     chain: Chain | None = None
+    price: float = 0.0
 
     @property
     def steps(self) -> range:
@@ -90,10 +93,12 @@ class CortexM0PlusKernels:
     core = "cortex-m0plus"
     includes: tuple[str, ...] = ("jl_kernels.h", "jl_m0plus.h")
 
-    def emit(self, program: Program, flash_budget: int | None) -> ProgramCode:
+    def emit(
+        self, program: Program, flash_budget: FlashBudget, *, marked: bool = False
+    ) -> ProgramCode:
         """See :meth:`KernelSet.emit`."""
         planner = _Planner(program)
-        return _write(planner, planner.plan(flash_budget))
+        return _write(planner, planner.plan(flash_budget), marked)
 
 
 class _Planner:
@@ -103,13 +108,15 @@ class _Planner:
         self.weight_bytes = program.network.weight_bytes
         self._chain = cache(self._build_chain)
 
-    def plan(self, flash_budget: int | None) -> _Plan:
+    def plan(self, flash_budget: FlashBudget) -> _Plan:
         """The fastest plan that was found within the budget.
 
         Raises:
             InputError: not even the smallest is.
         """
         preferred = int(PREFERRED_BYTES_PER_WEIGHT * self.weight_bytes) + PREFERRED_BYTES
+        if flash_budget == "smallest":
+            return self._smallest()
         limit = preferred if flash_budget is None else flash_budget
         fastest = self._ways([])
         plan = self._price(fastest, CODE_PRICES[0])
@@ -124,12 +131,21 @@ class _Planner:
             plan = self._price(ways, CODE_PRICES[-1])
             if plan.cost.n_bytes <= limit:
                 return self._cheapest(ways, limit, plan)
-            small = min(small, plan, key=lambda p: p.cost.n_bytes)
+        least = self._smallest().cost.n_bytes
         raise InputError(
             f"a flash budget of {flash_budget} bytes is too small for this network: its code "
-            f"and constants take at least {small.cost.n_bytes} bytes",
-            hint=f"give at least {small.cost.n_bytes}, or no flash budget for full speed",
+            f"and constants take at least {least} bytes",
+            hint=f"give at least {least}, 'smallest', or no flash budget for full speed",
         )
+
+    def _smallest(self) -> _Plan:
+        """Of the plans that :meth:`plan` looks at, the one of least flash."""
+        order = self._shrinking_order()
+        plans = [
+            self._price(self._ways(order[:count]), CODE_PRICES[-1])
+            for count in range(len(order) + 1)
+        ]
+        return min(plans, key=lambda plan: plan.cost.n_bytes)
 
     def _cheapest(self, ways: Sequence[Way], limit: int, small: _Plan) -> _Plan:
         """The lowest price of code that keeps the limit; ``small`` is that of the highest."""
@@ -169,10 +185,14 @@ class _Planner:
             gains[index] = (large.n_bytes - small.n_bytes) / lost
         return sorted(gains, key=lambda index: (-gains[index], index))
 
-    def _build_chain(self, first: int, count: int, price: float) -> Chain:
+    def _build_chain(self, first: int, count: int, price: float, marked: bool = False) -> Chain:
         stages = [stage for stage in self.stages[first : first + count] if stage is not None]
         name = RUN if count == len(self.stages) else f"jl_model_layers{first}"
-        return build_chain(stages, name, cycles_per_byte=price)
+        return build_chain(stages, name, first, cycles_per_byte=price, marked=marked)
+
+    def marked_chain(self, part: _Part) -> Chain:
+        """A part's chain again, with the readings of a profile."""
+        return self._build_chain(part.first, part.count, part.price, marked=True)
 
     def _price(self, ways: Sequence[Way], price: float) -> _Plan:
         parts: list[_Part] = []
@@ -183,7 +203,7 @@ class _Planner:
                 while index + count < len(ways) and ways[index + count] is Way.PACKED:
                     count += 1
                 chain = self._chain(index, count, price)
-                parts.append(_Part(Way.PACKED, index, count, chain))
+                parts.append(_Part(Way.PACKED, index, count, chain, price))
             else:
                 parts.append(_Part(ways[index], index, 1))
             index += count
@@ -234,7 +254,7 @@ def _storage(part: _Part, layers: Sequence[Layer]) -> Storage:
     return storage_of(layer)
 
 
-def _write(planner: _Planner, plan: _Plan) -> ProgramCode:
+def _write(planner: _Planner, plan: _Plan, marked: bool) -> ProgramCode:
     layers, stages = planner.layers, planner.stages
     placement = place_values([_storage(part, layers) for part in plan.parts])
     codes: list[StepCode] = []
@@ -245,21 +265,22 @@ def _write(planner: _Planner, plan: _Plan) -> ProgramCode:
         target = write_to(placement.values[number + 1])
         prefix = f"layer{part.first}_"
         if part.chain is not None:
-            chains.append(part.chain)
+            chains.append(planner.marked_chain(part) if marked else part.chain)
             codes += _chain_codes(part.chain)
             statements.append(f"    jl_model_layers{part.first}({source}, {target});\n")
         elif part.way is Way.BYTES:
             stage, scratch = stages[part.first], placement.scratch[number]
             assert stage is not None and scratch is not None
             codes.append(_bytes_code(stage, prefix))
-            statements.append(
+            text = (
                 f"    jl_m0plus_bytes({prefix}words, {source}, {target}, "
                 f"(uint32_t *)(void *)({write_to(scratch)}));\n"
             )
+            statements.append(marked_statements(part.first, text) if marked else text)
         else:
             code, text = PortableKernels().emit_step(layers[part.first], prefix, source, target)
             codes.append(code)
-            statements.append(text)
+            statements.append(marked_statements(part.first, text) if marked else text)
     whole = len(plan.parts) == 1 and bool(chains)
     return ProgramCode(
         steps=tuple(codes),

@@ -390,6 +390,17 @@ _ALL = (
         stmia r1!, {r6, r7}
         """,
     ),
+    Block(
+        "jl_mark",
+        "index",
+        "A reading of the cycle counter between layers, where r0 to r3 and the frame are in use.",
+        r"""
+        push  {r0-r3}
+        movs  r0, #\index
+        bl    jl_profile_mark
+        pop   {r0-r3}
+        """,
+    ),
 )
 
 BLOCKS: dict[str, Block] = {block.name: block for block in _ALL}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from toolchain.compile.arena import Lifetime, plan_arena
 from toolchain.compile.c_text import comment_text
 from toolchain.compile.cost import Cost
+from toolchain.compile.kernel_set import MARKS_PER_LAYER
 from toolchain.compile.m0plus_blocks import BLOCKS
 from toolchain.compile.m0plus_layer import Word, emit_layer
 from toolchain.compile.m0plus_listing import Listing
@@ -86,13 +87,22 @@ def packs(stage: DenseStage) -> bool:
     return bool(((stage.layer.weights == -128).sum(axis=1) <= 1).all())
 
 
-def build_chain(stages: Sequence[DenseStage], name: str, *, cycles_per_byte: float = 0.0) -> Chain:
+def build_chain(
+    stages: Sequence[DenseStage],
+    name: str,
+    first_layer: int = 0,
+    *,
+    cycles_per_byte: float = 0.0,
+    marked: bool = False,
+) -> Chain:
     """Generate the function ``name(const int8_t *in, int8_t *out)`` for consecutive layers.
 
     Args:
         stages: every one of them passes :func:`packs`.
         name: C identifier.
+        first_layer: number of the first one in the program.
         cycles_per_byte: what a byte of code is worth.
+        marked: see :meth:`KernelSet.emit`.
     """
     planned: list[_Planned] = []
     pairs: tuple[Pair, ...] = byte_pairs(stages[0].layer.n_inputs)
@@ -123,7 +133,13 @@ def build_chain(stages: Sequence[DenseStage], name: str, *, cycles_per_byte: flo
         before = listing.cost
         last = index == len(planned) - 1
         note = _note(part)
-        listing.label(f"{name}_layer{index}")
+        label = f"{name}_layer{first_layer + index}"
+        mark = MARKS_PER_LAYER * (first_layer + index)
+        if marked:
+            listing.block("jl_mark", mark)
+            listing.block("jl_mark", mark + 1)
+            before = listing.cost
+        listing.label(label)
         listing.comment(
             f"{part.packed.layer.n_inputs} -> {part.packed.layer.n_outputs}, "
             f"{part.packed.layer.macs} MACs, {note}"
@@ -142,7 +158,10 @@ def build_chain(stages: Sequence[DenseStage], name: str, *, cycles_per_byte: flo
             listing.cost.n_bytes - before.n_bytes + 4 * len(words),
         )
         listing.lines.append(f"    @ {cost.cycles} cycles, {cost.n_bytes} bytes")
-        data.append(_data(f"{name}: layer {index}", words))
+        listing.lines.append(f"    .size {label}, . - {label}")
+        if marked:
+            listing.block("jl_mark", mark + 2)
+        data.append(_data(f"{name}: layer {first_layer + index}", words, f"{label}_constants"))
         layer_costs.append(cost)
         notes.append(note)
     _leave(listing, frame_bytes)
@@ -284,11 +303,15 @@ class _Data:
     count: int
 
 
-def _data(title: str, words: Sequence[Word]) -> _Data:
+def _data(title: str, words: Sequence[Word], label: str | None = None) -> _Data:
     lines = [f"    @ {comment_text(title)}, {len(words)} words"]
+    if label is not None:
+        lines += [f"    .type {label}, %object", f"{label}:"]
     shown = [word if isinstance(word, str) else f"0x{word:08x}" for word in words]
     for begin in range(0, len(shown), 8):
         lines.append(f"    .word {', '.join(shown[begin : begin + 8])}")
+    if label is not None:
+        lines.append(f"    .size {label}, . - {label}")
     return _Data("\n".join(lines), len(words))
 
 

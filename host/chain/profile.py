@@ -1,0 +1,252 @@
+"""Where an inference's cycles and flash go, layer by layer, on the target itself.
+
+Two images are flashed one after the other: the one that would ship, whose whole inference is
+counted, and the same program with readings of the cycle counter around every layer. A reading
+costs cycles itself; that is measured at every layer, by two readings in a row, and subtracted. What
+the layers do not account for (unpacking the input, calls, entry and exit) is a line of its own.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from host.chain.infer import read_bytes, run_rows
+from host.flash import open_target
+from host.metrics import Provenance
+from host.target import Target, parse_target
+from toolchain.build import Image, build_image, layer_bytes
+from toolchain.compile import (
+    MARKS_PER_LAYER,
+    MINIMUM_BASIS,
+    CompiledModel,
+    FlashBudget,
+    Network,
+    compile_model,
+    dequantize,
+    golden,
+    kernels_on_core,
+    read_network,
+)
+from toolchain.errors import InputError, MeasurementError, MismatchError
+from toolchain.protocol import Element
+
+ROWS = 3
+ROWS_SEED = 0
+CYCLE_BITS = 24
+"""Of the readings, as JL_PORT_CYCLE_BITS of the firmware."""
+
+SLACK_SHARE = 0.01
+SLACK_CYCLES_PER_READING = 8
+"""By how much the image with readings may differ from the one without, after subtraction: the C
+compiler may keep other registers around a reading."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Counted:
+    """One image's run: (n, bytes) raw int8 outputs, and (n,) cycles of whole inferences."""
+
+    compiled: CompiledModel
+    image: Image
+    outputs: np.ndarray
+    cycles: np.ndarray
+
+
+def profile(
+    target_text: str,
+    model_file: Path,
+    *,
+    kernels: str | None = None,
+    flash_budget: FlashBudget = None,
+) -> dict[str, Any]:
+    """Count the cycles of every layer on a target.
+
+    Args:
+        target_text: ``BOARD@WHERE``.
+        model_file: an INT8 ``.tflite``.
+        kernels: a kernel set; by default that of the board's core.
+        flash_budget: see :func:`compile_model`.
+
+    Returns:
+        JSON values; cycles are medians over the rows.
+
+    Raises:
+        InputError: the target has no cycle counter, or the model or the budget cannot be used.
+        MismatchError: an output is not the reference's.
+        MeasurementError: layers and whole contradict each other.
+    """
+    target = parse_target(target_text)
+    if target.provenance is Provenance.UNAVAILABLE:
+        raise InputError(
+            f"target {target}: a process of this machine has no cycle counter to profile with",
+            hint="profile on pico@emulator or on a board",
+        )
+    data = read_bytes(model_file)
+    network = read_network(data, model_file.stem)
+    chosen = kernels_on_core(target.board.cpu.core, kernels)
+    rows = np.random.default_rng(ROWS_SEED).integers(
+        -128, 128, (ROWS, network.input.n_values), np.int8
+    )
+    with tempfile.TemporaryDirectory(prefix="jouleloop-") as name:
+        folder = Path(name)
+        counted: list[_Counted] = []
+        for marked in (False, True):
+            compiled = compile_model(
+                data,
+                folder / f"compile-{marked}",
+                name=network.name,
+                kernels=chosen,
+                flash_budget=flash_budget,
+                marked=marked,
+            )
+            memory = counted[0].image.size.network_memory if counted else "auto"
+            image = build_image(
+                target.board,
+                compiled.folder,
+                folder / f"build-{marked}",
+                network_memory=memory,
+            )
+            counted.append(_count(target, compiled, image, rows))
+        whole, read = counted
+        _check_outputs(data, network, rows, whole, read)
+        layers = _layers(whole, _readings(read))
+        flash = layer_bytes(whole.image.elf, len(layers))
+    return _summary(target, whole, read, layers, flash)
+
+
+def _count(target: Target, compiled: CompiledModel, image: Image, rows: np.ndarray) -> _Counted:
+    width = compiled.n_outputs
+    if compiled.marked:
+        width = _whole_words(width) + 4 * MARKS_PER_LAYER * len(compiled.layers)
+    with open_target(target, image) as (client, identity):
+        outputs, cycles = run_rows(client, identity, rows, width, Element.INT8)
+    return _Counted(compiled, image, outputs, cycles)
+
+
+def _whole_words(n_bytes: int) -> int:
+    return (n_bytes + 3) // 4 * 4
+
+
+def _check_outputs(
+    data: bytes, network: Network, rows: np.ndarray, whole: _Counted, read: _Counted
+) -> None:
+    """Figures of a program that computes something else are no figures."""
+    given = dequantize(rows, network.input) if network.float_input else rows
+    expected = golden(data, given)
+    for run in (whole, read):
+        codes = run.outputs[:, : network.output.n_values]
+        outputs = dequantize(codes, network.output) if network.float_output else codes
+        if not np.array_equal(outputs, expected):
+            raise MismatchError(
+                f"{network.name}: the board's outputs are not TFLite Micro's"
+                + (", with readings between the layers" if run is read else ""),
+                hint="report this with the model",
+            )
+
+
+def _readings(read: _Counted) -> np.ndarray:
+    """(n, layers, 3) readings of the cycle counter."""
+    begin = _whole_words(read.compiled.n_outputs)
+    words = np.ascontiguousarray(read.outputs[:, begin:]).view("<u4").astype(np.int64)
+    return words.reshape(len(words), len(read.compiled.layers), MARKS_PER_LAYER)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    cycles: int
+    reading_cycles: int
+
+
+def _layers(whole: _Counted, readings: np.ndarray) -> list[_Layer]:
+    first, second = np.diff(readings, axis=2).transpose(2, 0, 1) % (1 << CYCLE_BITS)
+    layers = [
+        _Layer(int(np.median(cycles)), int(np.median(cost)))
+        for cycles, cost in zip((second - first).T, first.T, strict=True)
+    ]
+    inside = sum(layer.cycles for layer in layers)
+    total = int(np.median(whole.cycles))
+    if min(layer.cycles for layer in layers) < 0 or inside > total:
+        raise MeasurementError(
+            f"the layers take {inside} cycles, the whole inference {total}",
+            hint="the counter's readings wrap or are wrong; report this with the model",
+        )
+    return layers
+
+
+def _summary(
+    target: Target,
+    whole: _Counted,
+    read: _Counted,
+    layers: list[_Layer],
+    flash: tuple[int, ...],
+) -> dict[str, Any]:
+    total, with_readings = int(np.median(whole.cycles)), int(np.median(read.cycles))
+    readings = MARKS_PER_LAYER * sum(layer.reading_cycles for layer in layers)
+    unexplained = with_readings - readings - total
+    slack = SLACK_SHARE * total + SLACK_CYCLES_PER_READING * MARKS_PER_LAYER * len(layers)
+    if abs(unexplained) > slack:
+        raise MeasurementError(
+            f"an inference takes {total} cycles, and {with_readings} with readings that cost "
+            f"{readings}: {unexplained} cycles are unexplained, at most {slack:.0f} may be",
+            hint="measure again on a board that does nothing else",
+        )
+    compiled, size = whole.compiled, whole.image.size
+    inside = sum(layer.cycles for layer in layers)
+    minima = [info.minimum_cycles for info in compiled.layers]
+    minimum = sum(m for m in minima if m is not None)
+    return {
+        "schema": 1,
+        "target": str(target),
+        "provenance": str(target.provenance),
+        "model_sha256": compiled.sha256,
+        "image_sha256": whole.image.image_sha256,
+        "kernels": compiled.kernels,
+        "flash_budget": compiled.flash_budget,
+        "network_memory": size.network_memory,
+        "rows": len(whole.cycles),
+        "macs": compiled.macs,
+        "cycles": {
+            "min": int(whole.cycles.min()),
+            "median": total,
+            "max": int(whole.cycles.max()),
+        },
+        "cycles_per_mac": _ratio(total, compiled.macs),
+        "minimum": {"cycles": minimum, "share": _ratio(minimum, total), "basis": MINIMUM_BASIS},
+        "layers": [
+            {
+                "index": index,
+                "operators": list(info.operators),
+                "input_shape": list(info.input_shape),
+                "output_shape": list(info.output_shape),
+                "strategy": info.strategy,
+                "cycles": layer.cycles,
+                "macs": info.macs,
+                "cycles_per_mac": _ratio(layer.cycles, info.macs),
+                "minimum_cycles": info.minimum_cycles,
+                "share_of_minimum": _ratio(info.minimum_cycles or 0, layer.cycles),
+                "flash_bytes": n_bytes,
+                "weight_bytes": info.weight_bytes,
+                "reading_cycles": layer.reading_cycles,
+            }
+            for index, (info, layer, n_bytes) in enumerate(
+                zip(compiled.layers, layers, flash, strict=True)
+            )
+        ],
+        "outside_layers": {"cycles": total - inside, "flash_bytes": size.network - sum(flash)},
+        "readings": {
+            "count": MARKS_PER_LAYER * len(layers),
+            "cycles": readings,
+            "whole_with_readings": with_readings,
+            "unexplained_cycles": unexplained,
+        },
+        "flash_bytes": size.network,
+    }
+
+
+def _ratio(value: int, by: int) -> float | None:
+    """None where there is nothing to divide, or to divide by."""
+    return round(value / by, 4) if value and by else None

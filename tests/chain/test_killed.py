@@ -1,0 +1,107 @@
+"""A run that is killed at any moment and started again ends in the same result."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from host.chain import settings
+
+pytestmark = [pytest.mark.firmware, pytest.mark.emulator]
+
+LIMIT_S = 120.0
+
+RUN = """
+import json, sys
+from pathlib import Path
+from rich.console import Console
+from host.chain import bench, settings
+from host.chain.settings import PRESETS, Preset, PresetName
+
+settings.PRESETS[PresetName.QUICK] = Preset(**json.loads(sys.argv[2]))
+bench("pico@emulator", preset=None, seed=7, out=Path(sys.argv[1]), force=False, flash=True,
+      command="test", console=Console(stderr=True))
+"""
+
+
+@pytest.fixture
+def start(tmp_path: Path, small_preset: settings.Preset):
+    """Starts the run in a process of its own, on a folder."""
+    environment = os.environ | {"JOULELOOP_STATE": str(tmp_path / "state")}
+    root = str(Path(__file__).parents[2])
+    environment["PYTHONPATH"] = root
+
+    def run(folder: Path) -> subprocess.Popen:
+        command = [sys.executable, "-c", RUN, str(folder), json.dumps(asdict(small_preset))]
+        return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+    return run
+
+
+def unreplayed(finished: Path, folder: Path) -> Path:
+    """A copy of a finished run that lacks its last two stages."""
+    shutil.copytree(finished, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for stage in ("replay", "report"):
+        del manifest["stages"][stage]
+        shutil.rmtree(folder / stage)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def journal_lines(folder: Path, variant: str) -> int:
+    file = folder / ".replay.partial" / f"{variant}.journal.jsonl"
+    return file.read_text().count("\n") if file.exists() else 0
+
+
+def windows_began(folder: Path) -> bool:
+    """All variants are there; nothing after the windows is."""
+    partial = folder / ".replay.partial"
+    return len(list(partial.glob("*.parquet"))) == 9 and not (partial / "windows.json").exists()
+
+
+MOMENTS: dict[str, tuple[Callable[[Path], bool], signal.Signals]] = {
+    "in the first days": (lambda folder: journal_lines(folder, "nominal") >= 3, signal.SIGKILL),
+    "in a later variant": (
+        lambda folder: len(list((folder / ".replay.partial").glob("*.journal.jsonl"))) >= 4,
+        signal.SIGKILL,
+    ),
+    "by Ctrl-C": (
+        lambda folder: len(list((folder / ".replay.partial").glob("*.journal.jsonl"))) >= 6,
+        signal.SIGINT,
+    ),
+    "in the windows": (windows_began, signal.SIGKILL),
+}
+
+
+def test_killed_again_and_again_the_result_is_the_same_byte_for_byte(
+    finished_run: tuple[Path, dict], start, tmp_path: Path
+) -> None:
+    finished, _ = finished_run
+    folder = unreplayed(finished, tmp_path / "run")
+    for moment, (reached, sent) in MOMENTS.items():
+        process = start(folder)
+        deadline = time.monotonic() + LIMIT_S
+        while not reached(folder):
+            assert process.poll() is None, f"{moment}: {process.communicate()[1]}"
+            assert time.monotonic() < deadline, moment
+            time.sleep(0.005)
+        process.send_signal(sent)
+        process.communicate(timeout=LIMIT_S)
+        assert process.returncode != 0, moment
+        assert not (folder / "report").exists()
+    process = start(folder)
+    _, errors = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0, errors
+    for name in ("report/result.json", "replay/link.json", "replay/windows.json"):
+        assert (folder / name).read_bytes() == (finished / name).read_bytes(), name
