@@ -40,9 +40,9 @@ class Memory(_Strict):
 
 
 class ImageFormat(_Strict):
-    """How the image is packed for flashing."""
+    """How the image is packed for flashing; ``elf`` is a program of this machine, run as it is."""
 
-    format: Literal["uf2", "bin"]
+    format: Literal["uf2", "bin", "elf"]
     uf2_family_id: int | None = None
 
 
@@ -50,9 +50,10 @@ class SerialLink(_Strict):
     """The serial line on the board."""
 
     baud: PositiveInt
-    uart: int = Field(ge=0, le=3)
-    tx_pin: Pin
-    rx_pin: Pin
+    uart: int | None = Field(default=None, ge=0, le=3)
+    """None, like its pins, where the line is a pseudo-terminal."""
+    tx_pin: Pin | None = None
+    rx_pin: Pin | None = None
 
 
 UsbText = Annotated[str, Field(min_length=1, max_length=31, pattern=r"^[ !#-\[\]-~]+$")]
@@ -144,24 +145,35 @@ class PolicyLimits(_Strict):
     source: str
 
 
+class EnergySaving(_Strict):
+    """When the board changes to its fallback network, unless the command says otherwise."""
+
+    budget_j_per_decision_cycle: float = Field(gt=0, lt=1000)
+    """J that the decisions of one decision cycle (a day's batch) may take before it does, counted
+    as their core cycles times ``cost_model.energy_j_per_cycle``."""
+    source: str
+
+
 class CostModel(_Strict):
     """What a dense INT8 network costs on the board, until the board itself is calibrated."""
 
     cycles_per_mac: PositiveFloat
-    cycles_per_output: PositiveFloat
-    cycles_per_layer: PositiveFloat
+    cycles_per_output: float = Field(ge=0)
+    cycles_per_layer: float = Field(ge=0)
     cycles_per_inference: float = Field(ge=0)
+    """Of the whole decision: what surrounds the network, too."""
     bytes_per_mac: PositiveFloat
-    """Of flash: one weight."""
-    bytes_per_output: PositiveFloat
-    """Of flash: bias, multiplier and shift."""
+    """Of flash: weights, and the code that is written out for them."""
+    bytes_per_output: float = Field(ge=0)
+    """Of flash: bias, multiplier and shift, and the code that applies them."""
     bytes_per_layer: float = Field(ge=0)
+    bytes_per_network: float = Field(ge=0)
     weights_in_ram: bool
-    """Whether the weights are copied to RAM and count there as well."""
+    """Whether weights and code are copied to RAM and count there as well."""
     energy_j_per_cycle: PositiveFloat
     """Board total while running: current x voltage / clock."""
     energy_j_per_byte: float = Field(ge=0)
-    """Beside its cycles, for reading one byte of weights."""
+    """Beside its cycles, for reading one byte of ``bytes_per_mac``."""
     source: str
 
 
@@ -171,7 +183,7 @@ class Board(_Strict):
     schema_: Literal[1] = Field(alias="schema")
     name: str
     title: str
-    chip: Literal["rp2040", "esp32c3", "host"]
+    chip: Literal["rp2040", "esp32c3", "posix"]
     cpu: Cpu
     memory: Memory
     image: ImageFormat
@@ -180,6 +192,7 @@ class Board(_Strict):
     meter: MeterWiring | None = None
     budget: Budgets
     limits: PolicyLimits | None = None
+    energy_saving: EnergySaving | None = None
     cost_model: CostModel | None = None
     emulator: EmulatorModel | None = None
 

@@ -88,7 +88,17 @@ class ProtocolError(LinkError):
 
 
 class BoardFaultError(LinkError):
-    """The board answered with an error code."""
+    """The board answered with an error code.
+
+    Args:
+        message: as of every error.
+        code: the board's, as in :class:`toolchain.protocol.ErrorCode`.
+        hint: as of every error.
+    """
+
+    def __init__(self, message: str, *, code: int = 0, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
 
 
 class IdentityError(LinkError):

@@ -17,17 +17,33 @@ from typing import Annotated, Any, ClassVar, Self, get_args, get_type_hints
 
 from toolchain.errors import ProtocolError
 
-VERSION = 2
+VERSION = 3
 """Protocol version, the first byte of every frame."""
 
 MAX_PAYLOAD_BYTES = 2048
 """Largest payload either side accepts; a batch is cut to fit."""
+
+WINDOW = 2
+"""Requests that may be in flight on a line, counted from the oldest that is not answered."""
+
+KEPT_REPLIES = 2 * WINDOW - 1
+"""Last replies that the board keeps of each line.
+
+After a request was executed and before its reply is known to have arrived, the board may execute
+``WINDOW - 1`` later ones, and as many earlier ones that were lost at first.
+"""
+
+LINE_BUFFER_BYTES = 4096
+"""Bytes that may be on their way behind the request that the board works on."""
 
 REPLY = 0x80
 """Bit that a reply's type adds to the type of its request."""
 
 ERROR_TYPE = 0xFF
 """Type of an error reply, whatever the request was."""
+
+NO_BUDGET_FJ = 2**64 - 1
+"""The ``energy_fj`` of :class:`BudgetRequest` that sets no limit."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +85,8 @@ class ErrorCode(IntEnum):
     METER = -7
     CLOCK = -8
     INFERENCE = -9
+    NO_FALLBACK = -10
+    PERIOD = -11
 
     @property
     def gloss(self) -> str:
@@ -87,6 +105,8 @@ _GLOSS = {
     ErrorCode.METER: "the power meter did not answer or reported an overflow",
     ErrorCode.CLOCK: "a clock did not run, or two clocks disagree",
     ErrorCode.INFERENCE: "the inference engine failed",
+    ErrorCode.NO_FALLBACK: "the image has no fallback network",
+    ErrorCode.PERIOD: "the board is not at this point of the period",
 }
 
 
@@ -96,6 +116,13 @@ class Engine(IntEnum):
     AOT = 0
     TFLM = 1
     FLOAT = 2
+
+
+class Mode(IntEnum):
+    """Which of an image's networks decides: its own, or the much cheaper one."""
+
+    FULL = 0
+    FALLBACK = 1
 
 
 class Element(IntEnum):
@@ -193,7 +220,7 @@ class Message:
 
 @dataclass(frozen=True)
 class HelloRequest(Message):
-    """Who is there? Clears the board's memory of the last reply."""
+    """Who is there? Clears the board's memory of the last replies."""
 
     TYPE: ClassVar[int] = 0x01
 
@@ -224,6 +251,8 @@ class HelloReply(Message):
     """SHA-256 of everything that went into the image (sources, model, flags, compiler)."""
     model_sha256: Bytes32
     """SHA-256 of the .tflite that the network was generated from."""
+    fallback_sha256: Bytes32
+    """The same of the fallback network; zeros where the image has none."""
     clock_hz: U32
     """Core clock in Hz."""
     max_payload: U16
@@ -270,22 +299,26 @@ class InferReply(Message):
 
 @dataclass(frozen=True)
 class DecideRequest(Message):
-    """Decide every row: the network, then the best output whose bit is set in the mask."""
+    """Decide every row: a network, then the best output whose bit is set in the mask."""
 
     TYPE: ClassVar[int] = 0x03
     TAIL: ClassVar[str] = "count x { uint8 mask; input_t input[n_inputs] }"
 
     count: U16
     """Rows in the tail, at least 1."""
+    period: U16
+    """What the host calls the period that the rows belong to."""
+    decided: U32
+    """Rows of the period that were decided before these; 0 begins it."""
     tail: bytes = b""
 
 
 @dataclass(frozen=True)
 class DecideReply(Message):
-    """The chosen outputs' indices, each with the cycles of that one decision."""
+    """The chosen outputs' indices, each with the mode and the cycles of that one decision."""
 
     TYPE: ClassVar[int] = DecideRequest.TYPE | REPLY
-    TAIL: ClassVar[str] = "count x { uint8 action; uint32 cycles }"
+    TAIL: ClassVar[str] = "count x { uint8 action; uint8 mode; uint32 cycles }"
 
     count: U16
     """Rows in the tail."""
@@ -301,6 +334,8 @@ class WindowRequest(Message):
 
     kind: U8
     """:class:`WindowKind`."""
+    mode: U8
+    """:class:`Mode` of every decision in it; 0 in an idle window."""
     iterations: U32
     """Decisions to make, cycling through the rows; 0 in an idle window."""
     duration_us: U32
@@ -395,6 +430,25 @@ class StatusReply(Message):
 
 
 @dataclass(frozen=True)
+class BudgetRequest(Message):
+    """From the next period on, this is what a period's decisions may take."""
+
+    TYPE: ClassVar[int] = 0x07
+
+    energy_fj: U64
+    """fJ after which a period's decisions are the fallback's; 2^64 - 1: no limit."""
+    fj_per_cycle: U32
+    """fJ of one core clock cycle, at least 1."""
+
+
+@dataclass(frozen=True)
+class BudgetReply(Message):
+    """The budget is in force."""
+
+    TYPE: ClassVar[int] = BudgetRequest.TYPE | REPLY
+
+
+@dataclass(frozen=True)
 class ErrorReply(Message):
     """The request was refused, or what it executed must not be used."""
 
@@ -421,6 +475,8 @@ MESSAGES: tuple[type[Message], ...] = (
     MeterReply,
     StatusRequest,
     StatusReply,
+    BudgetRequest,
+    BudgetReply,
     ErrorReply,
 )
 """Every message, in the order of the document and of the generated header."""
@@ -428,6 +484,7 @@ MESSAGES: tuple[type[Message], ...] = (
 ENUMS: tuple[type[IntEnum], ...] = (
     ErrorCode,
     Engine,
+    Mode,
     Element,
     MeterKind,
     ResetCause,

@@ -1,4 +1,4 @@
-/* Frames in, replies out: order of checks, and the memory of the last reply of each link. */
+/* Frames in, replies out: order of checks, and the memory of the last replies of each link. */
 #include "jl_core.h"
 
 #include <stdbool.h>
@@ -10,7 +10,7 @@
 #include "jl_port.h"
 #include "jl_requests.h"
 
-/* The last reply, kept in clear so that a repeated request is answered with the same bytes. */
+/* A reply, kept in clear so that a repeated request is answered with the same bytes. */
 typedef struct {
     uint8_t bytes[JL_FRAME_MAX_BYTES];
     uint16_t length; /* header and payload; 0: there is none */
@@ -18,26 +18,37 @@ typedef struct {
     uint16_t request_sequence;
     uint16_t request_length;
     uint32_t request_crc;
-} last_reply;
+} kept_reply;
 
 /* Two hosts on two links do not see each other: each has its own half frame and its own last
- * reply. */
+ * replies. */
 typedef struct {
     jl_frame_receiver receiver;
-    last_reply last;
+    kept_reply kept[JL_KEPT_REPLIES];
+    uint32_t oldest; /* of kept: the next one to be overwritten */
 } link_state;
 
 static link_state links[JL_PORT_LINKS];
 static jl_link_counters counters;
 
-static void refuse(last_reply *last, const jl_header *request, int code, uint32_t detail) {
+static uint16_t put_refusal(uint8_t *bytes, const jl_header *request, int code, uint32_t detail) {
     const jl_error_reply error = {
         .request_type = request->type,
         .code = (int8_t)code,
         .detail = detail,
     };
-    memcpy(last->bytes + JL_HEADER_BYTES, &error, sizeof error);
-    last->length = JL_HEADER_BYTES + sizeof error;
+    memcpy(bytes + JL_HEADER_BYTES, &error, sizeof error);
+    return JL_HEADER_BYTES + sizeof error;
+}
+
+static void put_header(uint8_t *bytes, uint8_t type, uint16_t sequence, uint16_t length) {
+    const jl_header header = {
+        .version = JL_PROTOCOL_VERSION,
+        .type = type,
+        .sequence = sequence,
+        .length = (uint16_t)(length - JL_HEADER_BYTES),
+    };
+    memcpy(bytes, &header, sizeof header);
 }
 
 static int execute(const jl_header *header, const uint8_t *payload, uint16_t length, uint8_t *reply,
@@ -59,12 +70,24 @@ static int execute(const jl_header *header, const uint8_t *payload, uint16_t len
     return request->handle(payload, length, reply, reply_length, detail);
 }
 
-/* HELLO is always executed: its answer takes the place of the reply that is to be forgotten. */
-static bool is_repetition(const link_state *link, const jl_header *header) {
-    const last_reply *last = &link->last;
-    return last->length != 0 && header->type != JL_TYPE_HELLO_REQUEST &&
-           header->type == last->request_type && header->sequence == last->request_sequence &&
-           link->receiver.length == last->request_length && link->receiver.crc == last->request_crc;
+/* The reply that was kept for the request that is in the receiver, or NULL. */
+static kept_reply *find_kept(link_state *link, const jl_header *header) {
+    for (uint32_t i = 0; i < JL_KEPT_REPLIES; i++) {
+        kept_reply *kept = &link->kept[i];
+        if (kept->length != 0 && header->type == kept->request_type &&
+            header->sequence == kept->request_sequence &&
+            link->receiver.length == kept->request_length &&
+            link->receiver.crc == kept->request_crc) {
+            return kept;
+        }
+    }
+    return NULL;
+}
+
+static void forget(link_state *link) {
+    for (uint32_t i = 0; i < JL_KEPT_REPLIES; i++) {
+        link->kept[i].length = 0;
+    }
 }
 
 /* What was computed on a stack that has run over must not get out. */
@@ -78,37 +101,50 @@ static void check_stack(void) {
 static void answer(uint32_t index) {
     link_state *link = &links[index];
     const jl_frame_receiver *receiver = &link->receiver;
-    last_reply *last = &link->last;
     jl_header header;
     memcpy(&header, receiver->bytes, sizeof header);
-    if (!is_repetition(link, &header)) {
-        uint16_t length = (uint16_t)(receiver->length - JL_HEADER_BYTES);
-        uint16_t reply_length = 0;
-        uint32_t detail = 0;
-        uint8_t type = (uint8_t)(header.type | JL_TYPE_REPLY);
-        last->length = 0;
-        int status = execute(&header, receiver->bytes + JL_HEADER_BYTES, length,
-                             last->bytes + JL_HEADER_BYTES, &reply_length, &detail);
-        check_stack();
-        if (status < 0) {
-            refuse(last, &header, status, detail);
-            type = JL_TYPE_ERROR_REPLY;
-        } else {
-            last->length = (uint16_t)(JL_HEADER_BYTES + reply_length);
-        }
-        const jl_header reply = {
-            .version = JL_PROTOCOL_VERSION,
-            .type = type,
-            .sequence = header.sequence,
-            .length = (uint16_t)(last->length - JL_HEADER_BYTES),
-        };
-        memcpy(last->bytes, &reply, sizeof reply);
-        last->request_type = header.type;
-        last->request_sequence = header.sequence;
-        last->request_length = receiver->length;
-        last->request_crc = receiver->crc;
+    /* HELLO is always executed, and makes the board forget. */
+    if (header.type == JL_TYPE_HELLO_REQUEST) {
+        forget(link);
     }
-    jl_frame_send(index, last->bytes, last->length);
+    kept_reply *kept = find_kept(link, &header);
+    if (kept != NULL) {
+        jl_frame_send(index, kept->bytes, kept->length);
+        return;
+    }
+    kept = &link->kept[link->oldest];
+    const uint16_t length_before = kept->length;
+    kept->length = 0;
+    uint16_t length = (uint16_t)(receiver->length - JL_HEADER_BYTES);
+    uint16_t reply_length = 0;
+    uint32_t detail = 0;
+    int status = execute(&header, receiver->bytes + JL_HEADER_BYTES, length,
+                         kept->bytes + JL_HEADER_BYTES, &reply_length, &detail);
+    check_stack();
+    if (status == JL_ERR_PERIOD) {
+        /* The request before it is missing; once that has come, this one is not refused any more,
+         * so its refusal is not kept, nor does it take another reply's place. */
+        uint8_t bytes[JL_HEADER_BYTES + sizeof(jl_error_reply) + JL_CRC_BYTES];
+        length = put_refusal(bytes, &header, status, detail);
+        put_header(bytes, JL_TYPE_ERROR_REPLY, header.sequence, length);
+        jl_frame_send(index, bytes, length);
+        kept->length = length_before;
+        return;
+    }
+    uint8_t type = (uint8_t)(header.type | JL_TYPE_REPLY);
+    if (status < 0) {
+        kept->length = put_refusal(kept->bytes, &header, status, detail);
+        type = JL_TYPE_ERROR_REPLY;
+    } else {
+        kept->length = (uint16_t)(JL_HEADER_BYTES + reply_length);
+    }
+    put_header(kept->bytes, type, header.sequence, kept->length);
+    kept->request_type = header.type;
+    kept->request_sequence = header.sequence;
+    kept->request_length = receiver->length;
+    kept->request_crc = receiver->crc;
+    link->oldest = (link->oldest + 1u) % JL_KEPT_REPLIES;
+    jl_frame_send(index, kept->bytes, kept->length);
 }
 
 void jl_core_init(void) {

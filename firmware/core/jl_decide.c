@@ -1,6 +1,8 @@
 /* Copy, invoke, choose. */
 #include "jl_decide.h"
 
+#include <stddef.h>
+
 #include "jl_inference.h"
 #include "jl_measure.h"
 #include "jl_port.h"
@@ -10,12 +12,18 @@
 /* What decide_job() works on: jl_measure() calls functions without arguments. */
 static struct {
     const uint8_t *row;
+    int (*invoke)(void);
     uint8_t action;
 } job;
 
 bool jl_decide_mask_allows(uint8_t mask, uint16_t n_outputs) {
     uint32_t outputs = n_outputs < JL_DECIDE_MAX_OUTPUTS ? (1u << n_outputs) - 1u : 0xffu;
     return (mask & outputs) != 0;
+}
+
+bool jl_decide_mode_exists(uint8_t mode) {
+    return mode == JL_MODE_FULL ||
+           (mode == JL_MODE_FALLBACK && jl_inference_describe()->invoke_fallback != NULL);
 }
 
 /* The input is copied for every invocation: an engine may plan activations over it. */
@@ -26,10 +34,6 @@ JL_HOT static void copy_input(const uint8_t *input) {
         i--;
         to[i] = input[i];
     }
-}
-
-JL_HOT static int invoke(void) {
-    return jl_inference_invoke() < 0 ? JL_ERR_INFERENCE : JL_OK;
 }
 
 JL_HOT static uint8_t best_int8(const int8_t *output, uint32_t n, uint32_t mask) {
@@ -65,9 +69,8 @@ JL_HOT static int best_float32(const uint32_t *output, uint32_t n, uint32_t mask
 
 JL_HOT static int decide_job(void) {
     copy_input(job.row + 1);
-    int status = invoke();
-    if (status != JL_OK) {
-        return status;
+    if (job.invoke() < 0) {
+        return JL_ERR_INFERENCE;
     }
     const jl_inference_info *network = jl_inference_describe();
     const uint32_t n = network->n_outputs;
@@ -79,15 +82,21 @@ JL_HOT static int decide_job(void) {
     return JL_OK;
 }
 
-JL_HOT int jl_decide(const uint8_t *row, uint8_t *action) {
+JL_HOT static void take_job(const uint8_t *row, uint8_t mode) {
     job.row = row;
+    job.invoke =
+        mode == JL_MODE_FALLBACK ? jl_inference_describe()->invoke_fallback : jl_inference_invoke;
+}
+
+JL_HOT int jl_decide(const uint8_t *row, uint8_t mode, uint8_t *action) {
+    take_job(row, mode);
     int status = decide_job();
     *action = job.action;
     return status;
 }
 
-int jl_decide_measured(const uint8_t *row, uint8_t *action, uint32_t *cycles) {
-    job.row = row;
+int jl_decide_measured(const uint8_t *row, uint8_t mode, uint8_t *action, uint32_t *cycles) {
+    take_job(row, mode);
     int status = jl_measure(decide_job, cycles);
     *action = job.action;
     return status;

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "jl_budget.h"
 #include "jl_config.h"
 #include "jl_decide.h"
 #include "jl_inference.h"
@@ -87,6 +88,7 @@ static int handle_hello(const uint8_t *payload, uint16_t length, uint8_t *reply,
     jl_port_chip_id(hello.chip_id);
     memcpy(hello.image_sha256, image_sha256, sizeof hello.image_sha256);
     memcpy(hello.model_sha256, network->model_sha256, sizeof hello.model_sha256);
+    memcpy(hello.fallback_sha256, network->fallback_sha256, sizeof hello.fallback_sha256);
     memcpy(reply, &hello, sizeof hello);
     *reply_length = sizeof hello;
     return JL_OK;
@@ -134,7 +136,7 @@ static int handle_decide(const uint8_t *payload, uint16_t length, uint8_t *reply
     jl_decide_request request;
     memcpy(&request, payload, sizeof request);
     const uint32_t row_bytes = jl_decide_row_bytes(jl_inference_describe());
-    const uint32_t reply_row_bytes = 1u + CYCLES_BYTES;
+    const uint32_t reply_row_bytes = 2u + CYCLES_BYTES;
     const uint8_t *rows = payload + sizeof request;
     int status =
         check_rows(request.count, row_bytes, length - sizeof request, reply_row_bytes, detail);
@@ -142,6 +144,12 @@ static int handle_decide(const uint8_t *payload, uint16_t length, uint8_t *reply
         status = check_masks(rows, request.count, row_bytes, detail);
     }
     if (status != JL_OK) {
+        return status;
+    }
+    jl_period period;
+    status = jl_budget_enter(request.period, request.decided, request.count, &period);
+    if (status != JL_OK) {
+        *detail = request.decided;
         return status;
     }
     if (engine_state < 0) {
@@ -152,15 +160,19 @@ static int handle_decide(const uint8_t *payload, uint16_t length, uint8_t *reply
     uint8_t *to = reply + sizeof header;
     for (uint32_t i = 0; i < request.count; i++) {
         uint32_t cycles = 0;
-        status = jl_decide_measured(rows + i * row_bytes, to, &cycles);
+        const uint8_t mode = jl_budget_mode(&period);
+        status = jl_decide_measured(rows + i * row_bytes, mode, to, &cycles);
         if (status != JL_OK) {
             *detail = i;
             return status;
         }
         jl_port_watchdog_feed();
-        put_cycles(to + 1, cycles);
+        jl_budget_spend(&period, cycles);
+        to[1] = mode;
+        put_cycles(to + 2, cycles);
         to += reply_row_bytes;
     }
+    jl_budget_keep(&period);
     *reply_length = (uint16_t)(to - reply);
     return JL_OK;
 }
@@ -177,6 +189,10 @@ static int check_idle_window(const jl_window_request *request, uint32_t tail_byt
     }
     if (request->iterations != 0 || request->duration_us == 0) {
         *detail = request->iterations;
+        return JL_ERR_ARGUMENT;
+    }
+    if (request->mode != JL_MODE_FULL) {
+        *detail = request->mode;
         return JL_ERR_ARGUMENT;
     }
     return JL_OK;
@@ -196,6 +212,10 @@ static int check_inference_window(const jl_window_request *request, const uint8_
     if (request->iterations == 0 || request->duration_us != 0) {
         *detail = request->duration_us;
         return JL_ERR_ARGUMENT;
+    }
+    if (!jl_decide_mode_exists(request->mode)) {
+        *detail = request->mode;
+        return request->mode == JL_MODE_FALLBACK ? JL_ERR_NO_FALLBACK : JL_ERR_ARGUMENT;
     }
     return engine_state < 0 ? JL_ERR_INFERENCE : JL_OK;
 }
@@ -264,6 +284,17 @@ static int handle_status(const uint8_t *payload, uint16_t length, uint8_t *reply
     return JL_OK;
 }
 
+static int handle_budget(const uint8_t *payload, uint16_t length, uint8_t *reply,
+                         uint16_t *reply_length, uint32_t *detail) {
+    (void)length;
+    (void)reply;
+    (void)detail;
+    jl_budget_request request;
+    memcpy(&request, payload, sizeof request);
+    *reply_length = JL_BUDGET_REPLY_BYTES;
+    return jl_budget_set(&request);
+}
+
 static const jl_request requests[] = {
     {JL_TYPE_HELLO_REQUEST, false, JL_HELLO_REQUEST_BYTES, handle_hello},
     {JL_TYPE_INFER_REQUEST, true, JL_INFER_REQUEST_BYTES, handle_infer},
@@ -271,6 +302,7 @@ static const jl_request requests[] = {
     {JL_TYPE_WINDOW_REQUEST, true, JL_WINDOW_REQUEST_BYTES, handle_window},
     {JL_TYPE_METER_REQUEST, false, JL_METER_REQUEST_BYTES, handle_meter},
     {JL_TYPE_STATUS_REQUEST, false, JL_STATUS_REQUEST_BYTES, handle_status},
+    {JL_TYPE_BUDGET_REQUEST, false, JL_BUDGET_REQUEST_BYTES, handle_budget},
 };
 
 const jl_request *jl_request_find(uint8_t type) {

@@ -27,13 +27,15 @@ static int check_clocks(void) {
     return elapsed_us == 0 ? JL_ERR_CLOCK : status;
 }
 
-JL_HOT static int decide_all(uint32_t iterations, const uint8_t *rows, uint32_t count) {
+JL_HOT static int decide_all(const jl_window_request *request, const uint8_t *rows) {
     const uint32_t row_bytes = jl_decide_row_bytes(jl_inference_describe());
     const uint8_t *row = rows;
+    const uint32_t count = request->count;
+    const uint8_t mode = request->mode;
     uint32_t at = 0;
-    for (uint32_t i = 0; i < iterations; i++) {
+    for (uint32_t left = request->iterations; left > 0; left--) {
         uint8_t action;
-        int status = jl_decide(row, &action);
+        int status = jl_decide(row, mode, &action);
         if (status != JL_OK) {
             return status;
         }
@@ -81,7 +83,7 @@ int jl_window_run(const jl_window_request *request, const uint8_t *rows, jl_wind
     jl_port_gate(true);
     int work_status = JL_OK;
     if (request->kind == JL_WINDOW_KIND_INFERENCE) {
-        work_status = decide_all(request->iterations, rows, request->count);
+        work_status = decide_all(request, rows);
     } else {
         sleep_until(start_us + request->duration_us);
     }

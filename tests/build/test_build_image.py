@@ -238,7 +238,7 @@ def test_a_network_that_does_not_fit_sram_runs_from_flash_and_the_report_says_so
     image = build_image(load_board("pico"), model_dir, tmp_path / "out", engine_sources=[source])
     assert image.size.network_memory == "flash"
     assert image.size.network >= 270_000
-    assert image.size.ram_static < 20_000
+    assert image.size.ram_static < 40_000  # so the weights are not in it
     with pytest.raises(BuildError, match="SRAM"):
         build_image(
             load_board("pico"),

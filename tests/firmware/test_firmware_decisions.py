@@ -52,8 +52,8 @@ def test_decide_equals_a_masked_argmax_with_ties_to_the_lowest_index(pico_with):
     masks = rng.integers(1, 32, n)
     masks[: n // 4] |= 0b1110_0000  # bits that name no output change nothing
     table = np.concatenate([masks[:, None].astype(np.uint8), rows.view(np.uint8)], axis=1)
-    reply = DecideReply.decode(pico.request(DecideRequest(n, table.tobytes())).payload)
-    got = np.frombuffer(reply.tail, dtype=[("action", "u1"), ("cycles", "<u4")])
+    reply = DecideReply.decode(pico.request(DecideRequest(n, 0, 0, table.tobytes())).payload)
+    got = np.frombuffer(reply.tail, dtype=[("action", "u1"), ("mode", "u1"), ("cycles", "<u4")])
 
     allowed = masks[:, None] >> np.arange(5) & 1
     scores = np.where(allowed == 1, rows[:, :5].astype(int), -1000)
@@ -65,21 +65,21 @@ def test_decide_equals_a_masked_argmax_with_ties_to_the_lowest_index(pico_with):
 @pytest.mark.parametrize("mask", [0, 0b0010_0000, 0b1110_0000])
 def test_a_mask_that_allows_no_output_is_refused(pico, mask):
     rows = bytes([1, 1, 2, 3, 4, 5, 6]) + bytes([mask, 1, 2, 3, 4, 5, 6])
-    error = pico.request(DecideRequest(2, rows)).error()
+    error = pico.request(DecideRequest(2, 0, 0, rows)).error()
     assert (ErrorCode(error.code), error.detail) == (ErrorCode.ARGUMENT, mask)
 
 
 def test_nothing_is_executed_when_one_of_the_masks_is_refused(pico_with):
     pico = pico_with("engine_probe")
     before = infer(pico, np.zeros((1, 1)), 9, 1)[0][0, 0]
-    pico.request(DecideRequest(2, b"\1\0\0\0"), 2).error()
+    pico.request(DecideRequest(2, 0, 0, b"\1\0\0\0"), 2).error()
     assert infer(pico, np.zeros((1, 1)), 9, 3)[0][0, 0] == before + 1
 
 
 def test_decide_refuses_more_outputs_than_a_mask_can_name(pico_with):
     pico = pico_with("engine_probe")
     assert HelloReply.decode(pico.request(HelloRequest()).payload).n_outputs == 9
-    error = pico.request(DecideRequest(1, b"\1\0"), 2).error()
+    error = pico.request(DecideRequest(1, 0, 0, b"\1\0"), 2).error()
     assert (ErrorCode(error.code), error.detail) == (ErrorCode.ARGUMENT, 9)
 
 
@@ -92,7 +92,7 @@ def test_an_engine_that_fails_is_reported_with_its_row(pico_with):
 def test_an_engine_that_cannot_be_prepared_is_never_invoked(pico_with):
     pico = pico_with("engine_unready")
     assert pico.request(HelloRequest()).type == HelloReply.TYPE
-    for sequence, request in ((2, InferRequest(1, b"\0")), (3, DecideRequest(1, b"\1\0"))):
+    for sequence, request in ((2, InferRequest(1, b"\0")), (3, DecideRequest(1, 0, 0, b"\1\0"))):
         error = pico.request(request, sequence).error()
         assert ErrorCode(error.code) == ErrorCode.INFERENCE
 
@@ -143,8 +143,8 @@ def test_cycles_beyond_the_counters_24_bits_are_counted_right(pico_with):
 def test_a_decision_costs_the_copy_and_the_choice_on_top_of_the_network(pico_with):
     pico = pico_with("engine_loop")
     row = (1_000).to_bytes(4, "little")
-    reply = DecideReply.decode(pico.request(DecideRequest(1, b"\3" + row)).payload)
-    decide_cycles = int.from_bytes(reply.tail[1:5], "little")
+    reply = DecideReply.decode(pico.request(DecideRequest(1, 0, 0, b"\3" + row)).payload)
+    decide_cycles = int.from_bytes(reply.tail[2:6], "little")
     (infer_cycles,) = loop_cycles(pico, [1_000], 2)
     assert 20 < decide_cycles - infer_cycles < 400
 

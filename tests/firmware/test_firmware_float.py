@@ -63,8 +63,10 @@ def test_decide_orders_all_floats_as_arithmetic_does(board):
     n = 60
     rows = rng.choice(VALUES, (n, 5))  # few values, so that ties and both zeros meet
     masks = rng.integers(1, 32, n)
-    reply = DecideReply.decode(board.request(DecideRequest(n, decide_rows(rows, masks))).payload)
-    got = np.frombuffer(reply.tail, dtype=[("action", "u1"), ("cycles", "<u4")])
+    reply = DecideReply.decode(
+        board.request(DecideRequest(n, 0, 0, decide_rows(rows, masks))).payload
+    )
+    got = np.frombuffer(reply.tail, dtype=[("action", "u1"), ("mode", "u1"), ("cycles", "<u4")])
     expected = []
     for row, mask in zip(rows, masks, strict=True):
         allowed = [i for i in range(5) if mask >> i & 1]
@@ -78,7 +80,7 @@ def test_decide_orders_all_floats_as_arithmetic_does(board):
 def test_an_output_that_is_no_number_is_not_decided_on(board, nan, position):
     rows = np.zeros((2, 5), "<f4")
     rows.view("<u4")[1, position] = nan
-    request = DecideRequest(2, decide_rows(rows, np.array([31, 0b00110])))
+    request = DecideRequest(2, 0, 0, decide_rows(rows, np.array([31, 0b00110])))
     error = board.request(request).error()
     assert (ErrorCode(error.code), error.detail) == (ErrorCode.INFERENCE, 1)
 

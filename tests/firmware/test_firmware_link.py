@@ -11,8 +11,10 @@ from cobs import cobs
 from toolchain import __version__
 from toolchain.protocol import (
     ERROR_TYPE,
+    KEPT_REPLIES,
     MAX_PAYLOAD_BYTES,
     VERSION,
+    DecideReply,
     DecideRequest,
     Engine,
     ErrorCode,
@@ -115,7 +117,7 @@ REFUSED = {
         5,
     ),
     "no rows": ({"type_": InferRequest.TYPE, "payload": b"\0\0"}, ErrorCode.COUNT, 0),
-    "no rows to decide": ({"type_": DecideRequest.TYPE, "payload": b"\0\0"}, ErrorCode.COUNT, 0),
+    "no rows to decide": ({"type_": DecideRequest.TYPE, "payload": bytes(8)}, ErrorCode.COUNT, 0),
     "reply would not fit": (
         {"type_": InferRequest.TYPE, "payload": (228).to_bytes(2, "little") + ROW * 228},
         ErrorCode.COUNT,
@@ -237,8 +239,22 @@ def test_a_repeated_request_is_answered_but_not_executed_again(pico_with):
     # The same bytes under another number, another payload under the same number: both are new.
     assert invocations(pico.exchange(pico.frame(InferRequest.TYPE, 11, b"\1\0\0")).payload) == 2
     assert invocations(pico.exchange(pico.frame(InferRequest.TYPE, 11, b"\1\0\5")).payload) == 3
-    # A repetition counts as a frame, and the first request is forgotten by now.
-    assert invocations(pico.exchange(infer).payload) == 4
+    # As many as are kept are known; with one more, the first is forgotten.
+    assert pico.exchange(infer) == first
+    for n in range(4, KEPT_REPLIES + 2):
+        other = pico.frame(InferRequest.TYPE, 10 + n, b"\1\0\0")
+        assert invocations(pico.exchange(other).payload) == n
+    assert invocations(pico.exchange(infer).payload) == KEPT_REPLIES + 2
+
+
+def test_a_decide_that_was_refused_for_the_one_before_it_is_executed_once_that_has_come(pico):
+    n_inputs = HelloReply.decode(pico.request(HelloRequest()).payload).n_inputs
+    row = b"\x1f" + bytes(n_inputs)
+    first = pico.frame(DecideRequest.TYPE, 1, DecideRequest(1, 9, 0, row).encode())
+    second = pico.frame(DecideRequest.TYPE, 2, DecideRequest(1, 9, 1, row).encode())
+    assert ErrorCode(pico.exchange(second).error().code) == ErrorCode.PERIOD
+    assert pico.exchange(first).type == DecideReply.TYPE
+    assert pico.exchange(second).type == DecideReply.TYPE
 
 
 def test_hello_clears_the_memory_of_the_last_reply(pico_with):

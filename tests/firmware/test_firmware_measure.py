@@ -80,7 +80,7 @@ def test_a_counter_that_stands_is_refused(library, elapsed_us):
 
 
 @settings(max_examples=300)
-@given(cycles=st.integers(2_000, 5 * 10**6), share=st.floats(0, 0.8))
+@given(cycles=st.integers(3_000, 5 * 10**6), share=st.floats(0, 0.8))
 def test_clocks_that_disagree_are_refused(library, cycles, share):
     slow_us = int(cycles / MHZ * share)
     assert extend(library, cycles, slow_us) == ErrorCode.CLOCK

@@ -50,8 +50,10 @@ def test_the_network_on_the_board_equals_the_reference(tmp_path: Path, boot, mem
 
     masks = np.full((N_ROWS, 1), 0b1111, dtype=np.uint8)
     tail = np.concatenate([masks, rows.view(np.uint8)], axis=1).tobytes()
-    decide = DecideReply.decode(pico.request(DecideRequest(N_ROWS, tail), 3).payload)
-    choices = np.frombuffer(decide.tail, dtype=[("action", "u1"), ("cycles", "<u4")])
+    decide = DecideReply.decode(pico.request(DecideRequest(N_ROWS, 0, 0, tail), 3).payload)
+    choices = np.frombuffer(
+        decide.tail, dtype=[("action", "u1"), ("mode", "u1"), ("cycles", "<u4")]
+    )
     np.testing.assert_array_equal(choices["action"], expected.argmax(axis=1))
     # 1104 MACs take between 2 and 40 cycles each on any sane kernel.
     assert (table["cycles"] > 2 * 1104).all() and (table["cycles"] < 40 * 1104).all()

@@ -151,13 +151,13 @@ def test_infer_over_usb(bench, rows):
 
 def test_the_largest_request_over_usb(bench):
     board = bench("engine_copy").opened()
-    rows = 255  # of 8 bytes: 2042 of 2048
+    rows = 255  # of 8 bytes, behind 8: all 2048
     payload = b"".join(
         bytes([0x1F]) + bytes([i % 5 == k for k in range(5)]) + b"\0\0" for i in range(rows)
     )
-    reply = board.request(protocol.DecideRequest(rows, payload))
+    reply = board.request(protocol.DecideRequest(rows, 0, 0, payload))
     tail = protocol.DecideReply.decode(reply.payload).tail
-    assert [tail[5 * i] for i in range(rows)] == [i % 5 for i in range(rows)]
+    assert [tail[6 * i] for i in range(rows)] == [i % 5 for i in range(rows)]
 
 
 def test_a_reply_of_whole_packets_ends_with_an_empty_one(bench):

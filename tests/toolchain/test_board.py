@@ -26,6 +26,11 @@ def test_pico() -> None:
         ('kind = "ina228"', 'kind = "ina999"', r"meter\.kind: .*ina999"),
         ("vendor_id = 0x2E8A", "vendor_id = 0x12E8A", r"usb\.vendor_id: .*77450"),
         ('product = "Jouleloop Pico"', 'product = "a\\"b"', r"usb\.product"),
+        (
+            "budget_j_per_decision_cycle = 4e-5",
+            "budget_j_per_decision_cycle = 0",
+            r"energy_saving\.budget_j_per_decision_cycle: .*greater than 0",
+        ),
         ("[cpu]", "[cpu", "cannot be read"),
     ],
 )

@@ -6,6 +6,8 @@
 
 from toolchain.build.builder import build_image
 from toolchain.build.image import Image, load_image
+from toolchain.build.layer_size import layer_bytes
 from toolchain.build.size import SizeReport
+from toolchain.build.sources import FALLBACK_SYMBOL
 
-__all__ = ["Image", "SizeReport", "build_image", "load_image"]
+__all__ = ["FALLBACK_SYMBOL", "Image", "SizeReport", "build_image", "layer_bytes", "load_image"]

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Literal
 
 from toolchain.board import Board
-from toolchain.build import boot2, elf, rp2040, size, sources, tflm_arena, uf2
+from toolchain.build import config_header, elf, rp2040, size, sources, tflm_arena
+from toolchain.build.chips import chip_of
 from toolchain.build.image import RECORD, Image, save_image
 from toolchain.build.recipe import Recipe
 from toolchain.build.tflm import find_cxx, find_tflm
 from toolchain.build.tools import CompilerName, find_compiler
-from toolchain.errors import BoardFileError, BuildError, InputError
+from toolchain.errors import InputError
 from toolchain.protocol import Engine
 
 MEASURING_RESERVE_BYTES = 48 * 1024
@@ -30,8 +31,9 @@ def build_image(
     compiler: CompilerName | None = None,
     network_memory: Literal["auto", "sram", "flash"] = "auto",
     engine_sources: Sequence[Path] | None = None,
+    fallback_dir: Path | None = None,
 ) -> Image:
-    """Build the firmware with one network for one board.
+    """Build the firmware with one network for one board, or with that and a fallback for it.
 
     The same inputs give the same bytes, whatever the folders are called.
 
@@ -46,19 +48,22 @@ def build_image(
             :attr:`SizeReport.network_memory` says what was taken.
         engine_sources: C files that implement ``jl_inference.h`` by themselves, instead of engine,
             kernels and generated model; for tests of the firmware.
+        fallback_dir: folder of the fallback network, compiled under
+            :data:`toolchain.build.sources.FALLBACK_SYMBOL`; only the engine aot takes one.
 
     Raises:
         BoardFileError: the chip cannot do what the board file says.
-        InputError: the model folder is not complete, or the compiler is not one for this engine.
+        InputError: a model's folder is not complete, or the compiler or the fallback is not for
+            this engine.
         MissingDependencyError: a wheel, the asked-for compiler or the user's TensorFlow Lite Micro
             tree is not there.
         BuildError: the compiler or linker failed, or the image does not fit.
     """
-    family_id = board.image.uf2_family_id
-    if family_id is None:
-        raise BoardFileError(f"board {board.name!r}: image.uf2_family_id is missing")
+    chip = chip_of(board)
+    chip.check(board)
     model_sha256 = sources.model_sha256(model_dir)
-    recipe = _recipe(board, model_dir, out_dir, engine, compiler, engine_sources)
+    fallback_sha256 = "" if fallback_dir is None else sources.model_sha256(fallback_dir)
+    recipe = _recipe(board, model_dir, out_dir, engine, compiler, engine_sources, fallback_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     # What an earlier build left must not be taken for this one's, should it fail.
     for name in (RECORD, "build.log"):
@@ -78,24 +83,20 @@ def build_image(
             identity = recipe.configure(placement)
 
     elf_path = out_dir / "firmware.elf"
-    shutil.copyfile(recipe.link(), elf_path)
-    flash = recipe.flash_image(elf_path)
-    if not boot2.is_sealed(flash):
-        raise BuildError(f"{elf_path}: the second-stage boot's CRC is wrong in the flash image")
-    elf.check_core(elf_path, board.cpu.core)
+    shutil.copy(recipe.link(), elf_path)  # with its mode: a process is run from it
+    packed = chip.pack(board, elf_path, out_dir)
     image = Image(
         elf=elf_path,
-        uf2=out_dir / "firmware.uf2",
-        bin=out_dir / "firmware.bin",
+        uf2=packed.uf2,
+        bin=packed.bin,
         image_sha256=identity.hex(),
         model_sha256=model_sha256,
+        fallback_sha256=fallback_sha256,
         engine=engine,
         board=board.name,
         compiler=recipe.compiler.version,
-        size=size.measure(elf_path, board.memory, placement),
+        size=chip.measure(board, elf_path, placement),
     )
-    image.bin.write_bytes(flash)
-    image.uf2.write_bytes(uf2.write(flash, rp2040.FLASH_BASE, family_id))
     save_image(out_dir, image)
     return image
 
@@ -107,18 +108,41 @@ def _recipe(
     engine: Engine,
     compiler: CompilerName | None,
     engine_sources: Sequence[Path] | None,
+    fallback_dir: Path | None,
 ) -> Recipe:
+    if fallback_dir is not None and (engine is not Engine.AOT or engine_sources is not None):
+        raise InputError(
+            f"a fallback network was given to the engine {engine.name.lower()}, which has none",
+            hint="build with the engine aot, or without a fallback",
+        )
     needs_tflm = engine is Engine.TFLM and engine_sources is None
     if needs_tflm and compiler == "zig":
         raise InputError(
             "the engine tflm is built with gcc, since the library it links is; zig was asked for",
             hint="leave the compiler out, or say gcc",
         )
+    compilers = chip_of(board).compilers
+    name = compiler or ("gcc" if needs_tflm else compilers[0])
+    if name not in compilers:
+        raise InputError(
+            f"nothing builds for chip {board.chip} with {name}; possible: {', '.join(compilers)}",
+            hint="leave the compiler out, or choose another engine or board",
+        )
     tree = find_tflm(board.cpu.core) if needs_tflm else None
-    found = find_compiler(compiler or ("gcc" if needs_tflm else "zig"))
+    found = find_compiler(name)
     cxx = find_cxx(found.path) if needs_tflm else None
-    source_set = sources.collect(board, model_dir, engine, engine_sources)
-    return Recipe(board, engine, source_set, found, out_dir, cxx=cxx, tflm=tree)
+    source_set = sources.collect(board, model_dir, engine, engine_sources, fallback_dir)
+    headers = {"jl_aot_config.h": config_header.aot(fallback=fallback_dir is not None)}
+    return Recipe(
+        board,
+        engine,
+        source_set,
+        found,
+        out_dir,
+        headers=headers if engine is Engine.AOT else {},
+        cxx=cxx,
+        tflm=tree,
+    )
 
 
 def _with_measured_arena(recipe: Recipe) -> tuple[Recipe, bool]:
@@ -134,7 +158,8 @@ def _with_measured_arena(recipe: Recipe) -> tuple[Recipe, bool]:
     measuring.configure("flash")
     elf_path = measuring.link()
     elf.check_core(elf_path, recipe.board.cpu.core)
-    arena = tflm_arena.measure_arena(elf_path, measuring.flash_image(elf_path), largest)
+    flash = rp2040.flash_image(elf_path, memory.flash_bytes)
+    arena = tflm_arena.measure_arena(elf_path, flash, largest)
     report = size.measure(elf_path, memory, "flash")
     headers = {"jl_tflm_config.h": tflm_arena.config_header(arena, measure=False)}
     fits = report.network + report.ram_static - largest + arena <= room

@@ -29,11 +29,15 @@ class Section:
         name: as in the linker script or object file.
         bytes: its size.
         stored: whether it has contents, rather than being zeroed or left alone at reset.
+        executable: whether it is code.
+        writable: whether the program changes it.
     """
 
     name: str
     bytes: int
     stored: bool
+    executable: bool
+    writable: bool
 
 
 def seal_boot2(path: Path) -> None:
@@ -86,7 +90,13 @@ def sections(path: Path) -> list[Section]:
     """
     with _open(path) as elf:
         return [
-            Section(section.name, section["sh_size"], section["sh_type"] != "SHT_NOBITS")
+            Section(
+                section.name,
+                section["sh_size"],
+                section["sh_type"] != "SHT_NOBITS",
+                bool(section["sh_flags"] & SH_FLAGS.SHF_EXECINSTR),
+                bool(section["sh_flags"] & SH_FLAGS.SHF_WRITE),
+            )
             for section in elf.iter_sections()
             if section["sh_flags"] & SH_FLAGS.SHF_ALLOC
         ]

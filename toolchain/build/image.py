@@ -12,7 +12,7 @@ from toolchain.build.size import SizeReport
 from toolchain.errors import InputError
 from toolchain.protocol import Engine
 
-SCHEMA = 1
+SCHEMA = 2
 RECORD = "image.json"
 
 
@@ -22,10 +22,11 @@ class Image:
 
     Attributes:
         elf: the linked program, with symbols.
-        uf2: what is copied to the board in BOOTSEL mode.
-        bin: the same bytes as they lie in flash, from its first address on.
+        uf2: what is copied to the board in BOOTSEL mode; None where there is no flash.
+        bin: the same bytes as they lie in flash, from its first address on; None likewise.
         image_sha256: identity of everything that went in, in hex; HELLO reports it.
         model_sha256: of the .tflite, in hex; HELLO reports it.
+        fallback_sha256: the same of the fallback network; empty where there is none.
         engine: what computes the network.
         board: name of the board file.
         compiler: what compiled it, with its version.
@@ -33,14 +34,20 @@ class Image:
     """
 
     elf: Path
-    uf2: Path
-    bin: Path
+    uf2: Path | None
+    bin: Path | None
     image_sha256: str
     model_sha256: str
+    fallback_sha256: str
     engine: Engine
     board: str
     compiler: str
     size: SizeReport
+
+    @property
+    def program(self) -> Path:
+        """What a target is given to run: the UF2, or the ELF file where that is a process."""
+        return self.uf2 or self.elf
 
 
 def save_image(out_dir: Path, image: Image) -> None:
@@ -49,6 +56,7 @@ def save_image(out_dir: Path, image: Image) -> None:
         "schema": SCHEMA,
         "image_sha256": image.image_sha256,
         "model_sha256": image.model_sha256,
+        "fallback_sha256": image.fallback_sha256,
         "engine": image.engine.name.lower(),
         "board": image.board,
         "compiler": image.compiler,
@@ -56,6 +64,7 @@ def save_image(out_dir: Path, image: Image) -> None:
         "files": {
             key: {"name": path.name, "sha256": _sha256(path)}
             for key, path in (("elf", image.elf), ("uf2", image.uf2), ("bin", image.bin))
+            if path is not None
         },
     }
     for name, content in ((RECORD, record), ("size.json", image.size.as_json())):
@@ -77,12 +86,15 @@ def load_image(out_dir: Path) -> Image:
                 f"{path}: schema {record['schema']!r}, this version reads {SCHEMA}",
                 hint="build the image again",
             )
-        files = {key: _checked(out_dir, record["files"][key]) for key in ("elf", "uf2", "bin")}
+        files = {key: _checked(out_dir, entry) for key, entry in record["files"].items()}
         size = {field.name: record["size"][field.name] for field in fields(SizeReport)}
         return Image(
-            **files,
+            elf=files["elf"],
+            uf2=files.get("uf2"),
+            bin=files.get("bin"),
             image_sha256=str(record["image_sha256"]),
             model_sha256=str(record["model_sha256"]),
+            fallback_sha256=str(record["fallback_sha256"]),
             engine=Engine[record["engine"].upper()],
             board=str(record["board"]),
             compiler=str(record["compiler"]),

@@ -60,11 +60,15 @@ firmware's `jl_protocol.h` and this document are generated from them.
 _RULES = f"""\
 ## Rules
 
-- The host sends one request and waits for its reply. A request may be sent again, with the same
-  bytes, whenever its reply does not come.
-- A request with the type, sequence number, length and CRC of the request before it is a
-  *repetition*: the board answers it with the bytes of its last reply and executes nothing. `HELLO`
-  is never a repetition: it is executed every time and makes the board forget its last reply.
+- The host may have {protocol.WINDOW} requests in flight on a line, counted from the oldest whose
+  reply has not come, and behind the one that the board works on at most
+  {protocol.LINE_BUFFER_BYTES} bytes. The board answers in order. A request may be sent again, with
+  the same bytes, whenever its reply does not come.
+- A request with the type, sequence number, length and CRC of one of the line's last
+  {protocol.KEPT_REPLIES} requests is a *repetition*: the board answers it with the bytes of the
+  reply that it kept and executes nothing. A PERIOD refusal is not kept: it says only that an
+  earlier DECIDE is missing, and the same request is executed once that has come. `HELLO` is never a
+  repetition: it is executed every time and makes the board forget the line's kept replies.
 - A reply has its request's type with bit 7 set (0x{REPLY:02x}) and its request's sequence number. A
   refusal has type 0x{ERROR_TYPE:02x} instead, and names the request's type, an error code and the
   offending value.
@@ -73,9 +77,17 @@ _RULES = f"""\
   (`frames_rejected` of STATUS), because nothing in them can be trusted, not even whom to answer.
   Every other failure is answered with its code. All of these checks come before anything is
   executed; METER, CLOCK and INFERENCE can also mean that what was executed must not be used.
+- A *period* is a decision cycle: a batch of decisions, a day's for instance, that share an energy
+  budget (BUDGET). A DECIDE whose `decided` is 0 begins a period; one with the number of the period
+  under way, whose `decided` is the number of its rows so far, goes on with it; every other is
+  refused with PERIOD. The board adds up the cycles that it reports for a period's rows; a row
+  before which that sum times `fj_per_cycle` has reached the budget is decided by the fallback
+  network, every other by the image's own. Neither a repetition nor a refused request adds to the
+  sum. After a reset there is no budget, and no period under way. Period and budget are the
+  board's, not a line's.
 - Empty frames (0x00 after 0x00) are no frames. A host that has just opened the port sends one 0x00
   first, which ends whatever half frame an earlier host may have left.
-- Each line has its own half frame and its own last reply, so hosts on two lines do not see each
+- Each line has its own half frame and its own kept replies, so hosts on two lines do not see each
   other. One request is worked on at a time.
 - A USB line that is closed while its rate is 1200 baud (DTR falls) sends an RP2040 into its boot
   ROM's drive, to be flashed. Nothing else that is done to a port has an effect on the program.

@@ -56,6 +56,7 @@ def _constants() -> str:
     return (
         f"#define JL_PROTOCOL_VERSION {protocol.VERSION}u\n"
         f"#define JL_MAX_PAYLOAD_BYTES {protocol.MAX_PAYLOAD_BYTES}u\n"
+        f"#define JL_KEPT_REPLIES {protocol.KEPT_REPLIES}u\n"
         f"#define JL_HEADER_BYTES {protocol.HEADER.size}u\n"
         f"#define JL_CRC_BYTES {protocol.CRC_BYTES}u\n"
         f"#define JL_TYPE_REPLY 0x{protocol.REPLY:02x}u\n"

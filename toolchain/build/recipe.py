@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolchain.board import Board
-from toolchain.build import config_header, elf, protocol_header, rp2040, size
+from toolchain.build import config_header, elf, protocol_header, size
 from toolchain.build.cmake import CmakeBuild
 from toolchain.build.sources import SourceSet, image_sha256
 from toolchain.build.tflm import TflmTree
@@ -79,11 +79,6 @@ class Recipe:
         """Build the configured image; returns the ELF file in CMake's folder."""
         self.cmake.build("firmware")
         return self.cmake.folder / "firmware.elf"
-
-    def flash_image(self, elf_path: Path) -> bytes:
-        """Seal the ELF file's second-stage boot, and give its bytes as they lie in flash."""
-        elf.seal_boot2(elf_path)
-        return elf.flash_image(elf_path, rp2040.FLASH_BASE, self.board.memory.flash_bytes)
 
     def network_fits_sram(self) -> bool:
         """An upper bound from the object files, before unused sections are dropped."""

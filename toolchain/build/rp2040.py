@@ -1,10 +1,12 @@
-"""What the RP2040 can do of what a board file asks: clock, pins, baud rate."""
+"""What the RP2040 can do of what a board file asks, and where its image lies."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from toolchain.board import Board
+from toolchain.build import elf
 from toolchain.errors import BoardFileError
 
 XOSC_HZ = 12_000_000
@@ -53,6 +55,34 @@ def solve_pll(clock_hz: int) -> Pll:
     return settings[0]
 
 
+def config(board: Board) -> dict[str, int | str]:
+    """What ``jl_config.h`` tells this chip's port, beside what it tells every port.
+
+    Raises:
+        BoardFileError: the chip cannot do what the board file says.
+    """
+    check_board(board)
+    pll = solve_pll(board.cpu.clock_hz)
+    values: dict[str, int | str] = {
+        "JL_PLL_FBDIV": pll.fbdiv,
+        "JL_PLL_POSTDIV1": pll.postdiv1,
+        "JL_PLL_POSTDIV2": pll.postdiv2,
+        "JL_UART_BAUD": board.link.baud,
+    }
+    link = {"INDEX": board.link.uart, "TX_PIN": board.link.tx_pin, "RX_PIN": board.link.rx_pin}
+    return values | {f"JL_UART_{name}": value for name, value in link.items() if value is not None}
+
+
+def flash_image(elf_path: Path, flash_bytes: int) -> bytes:
+    """Seal an ELF file's second-stage boot, and give its bytes as they lie in flash.
+
+    Raises:
+        BuildError: it has none, or something outside of the flash.
+    """
+    elf.seal_boot2(elf_path)
+    return elf.flash_image(elf_path, FLASH_BASE, flash_bytes)
+
+
 def check_board(board: Board) -> None:
     """Check that the chip has what the board file says.
 
@@ -65,6 +95,8 @@ def check_board(board: Board) -> None:
             f"memory.ram_bytes {board.memory.ram_bytes} is more than the RP2040's {RAM_BYTES}"
         )
     link = board.link
+    if link.uart is None or link.tx_pin is None or link.rx_pin is None:
+        raise BoardFileError(f"board {board.name!r}: link.uart, tx_pin and rx_pin must be given")
     if link.uart not in _UART_FUNCTION_PINS:
         raise BoardFileError(f"link.uart {link.uart}: the RP2040 has UART 0 and 1")
     used = {"link.tx_pin": link.tx_pin, "link.rx_pin": link.rx_pin}

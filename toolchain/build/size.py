@@ -14,6 +14,7 @@ NetworkMemory = Literal["sram", "flash"]
 
 _STARTUP = (".boot2", ".vectors")
 _KNOWN = (*_STARTUP, ".text", ".rodata", ".data", ".bss", ".stack", ".ramfunc", ".network")
+_MARKS = ("jl_bss_start", "jl_network_bss_end", "jl_fallback_start", "jl_fallback_end")
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class SizeReport:
         text: code that runs from flash.
         rodata: constants in flash.
         ramfunc: code that is copied to SRAM (timed code, interrupt handlers, compiler arithmetic).
-        network: the network's code and weights.
+        network: the networks' code and weights.
+        fallback: of the fallback network alone, without kernels that both use; part of ``network``.
         network_memory: where those run from; in ``sram`` they take flash as well, for their copy.
         network_ram: the network's activations and other variables; part of ``bss``.
         data: variables with an initial value.
@@ -40,6 +42,7 @@ class SizeReport:
     rodata: int
     ramfunc: int
     network: int
+    fallback: int
     network_memory: NetworkMemory
     network_ram: int
     data: int
@@ -78,13 +81,14 @@ def measure(path: Path, memory: Memory, network_memory: NetworkMemory) -> SizeRe
                 hint="name it in the port's memory.ld.in",
             )
         sizes[section.name] += section.bytes
-    marks = elf.symbols(path, ("jl_bss_start", "jl_network_bss_end"))
+    marks = elf.symbols(path, _MARKS)
     report = SizeReport(
         startup=sum(sizes[name] for name in _STARTUP),
         text=sizes[".text"],
         rodata=sizes[".rodata"],
         ramfunc=sizes[".ramfunc"],
         network=sizes[".network"],
+        fallback=marks["jl_fallback_end"] - marks["jl_fallback_start"],
         network_memory=network_memory,
         network_ram=marks["jl_network_bss_end"] - marks["jl_bss_start"],
         data=sizes[".data"],
@@ -92,6 +96,32 @@ def measure(path: Path, memory: Memory, network_memory: NetworkMemory) -> SizeRe
         stack=sizes[".stack"],
         flash_limit=memory.flash_bytes,
         ram_limit=memory.ram_bytes,
+    )
+    check_limits(report)
+    return report
+
+
+def measure_process(path: Path, memory: Memory) -> SizeReport:
+    """Sizes of a program of this machine, by what its sections are; the network is part of them.
+
+    Raises:
+        BuildError: no ELF file, or more than the board file allows.
+    """
+    sizes = dict.fromkeys(("text", "rodata", "data", "bss"), 0)
+    for section in elf.sections(path):
+        kind = "text" if section.executable else "data" if section.writable else "rodata"
+        sizes[kind if section.stored else "bss"] += section.bytes
+    report = SizeReport(
+        startup=0,
+        ramfunc=0,
+        network=0,
+        fallback=0,
+        network_memory="sram",
+        network_ram=0,
+        stack=0,
+        flash_limit=memory.flash_bytes,
+        ram_limit=memory.ram_bytes,
+        **sizes,
     )
     check_limits(report)
     return report

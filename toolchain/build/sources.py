@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from toolchain.board import Board
 from toolchain.errors import BuildError, InputError
@@ -25,12 +26,18 @@ MODEL_SOURCES = {
 MODEL_ASSEMBLY = {Engine.AOT: ("jl_model_layers.S",)}
 """Generated assembly that some kernel sets add to it."""
 
+FALLBACK_SYMBOL = "jl_fallback"
+"""What a fallback network is compiled under, in ``jl_model``'s place."""
+
 ENGINE_FOLDERS: dict[Engine, Callable[[str], tuple[str, ...]]] = {
     Engine.AOT: lambda chip: ("engine/aot", "kernels"),
     Engine.TFLM: lambda chip: ("engine/tflm",),
     Engine.FLOAT: lambda chip: ("engine/float", f"engine/float/{chip}"),
 }
 """Folders of firmware/ that an engine is made of, given the chip."""
+
+PROFILE_FOLDERS = ("engine/profile", "kernels")
+"""Those of the engine aot for a program that takes readings around its layers."""
 
 _COMPILED = frozenset({".c", ".cc", ".S"})
 _CODE = _COMPILED | {".h"}
@@ -57,7 +64,11 @@ class SourceSet:
 
 
 def collect(
-    board: Board, model_dir: Path, engine: Engine, engine_sources: Sequence[Path] | None
+    board: Board,
+    model_dir: Path,
+    engine: Engine,
+    engine_sources: Sequence[Path] | None,
+    fallback_dir: Path | None = None,
 ) -> SourceSet:
     """Gather the sources of an image.
 
@@ -67,10 +78,11 @@ def collect(
         engine: which engine is linked.
         engine_sources: C files that implement ``jl_inference.h`` all by themselves; they stand in
             for engine, kernels and generated model. For tests of the firmware.
+        fallback_dir: the same as ``model_dir`` for the fallback network.
 
     Raises:
         BuildError: no port for the chip, or no sources for the engine.
-        InputError: the model folder lacks the generated C.
+        InputError: a model's folder lacks the generated C.
     """
     port_dir = FIRMWARE_DIR / "port" / board.chip
     if not port_dir.is_dir():
@@ -87,7 +99,8 @@ def collect(
         return SourceSet(tuple(network.values()), (), files | network)
 
     engine_name = engine.name.lower()
-    folders = ENGINE_FOLDERS[engine](board.chip)
+    marked = engine is Engine.AOT and _manifest(model_dir).get("marked", False)
+    folders = PROFILE_FOLDERS if marked else ENGINE_FOLDERS[engine](board.chip)
     code: dict[str, Path] = {}
     for folder in folders:
         found = _named(f"firmware/{folder}", _files_in(FIRMWARE_DIR / folder))
@@ -98,17 +111,30 @@ def collect(
                 hint="build with the engine aot",
             )
         code |= found
+    code |= _generated("model", model_dir, engine)
+    includes = [*(FIRMWARE_DIR / folder for folder in folders), model_dir]
+    if fallback_dir is not None:
+        code |= _generated("fallback", fallback_dir, engine, FALLBACK_SYMBOL)
+        includes.append(fallback_dir)
+    compiled = tuple(code[name] for name in sorted(code) if code[name].suffix in _COMPILED)
+    return SourceSet(compiled, tuple(includes), files | code)
+
+
+def _generated(
+    prefix: str, folder: Path, engine: Engine, symbol: str = "jl_model"
+) -> dict[str, Path]:
+    """The files that an engine takes from one compiled model's folder."""
+    found: dict[str, Path] = {}
     for name in MODEL_SOURCES[engine]:
-        for path in (model_dir / name, (model_dir / name).with_suffix(".h")):
+        source = folder / name.replace("jl_model", symbol)
+        for path in (source, source.with_suffix(".h")):
             if not path.is_file():
                 raise InputError(
-                    f"{model_dir}: lacks {path.name}", hint="compile the model into this folder"
+                    f"{folder}: lacks {path.name}", hint="compile the model into this folder"
                 )
-            code[f"model/{path.name}"] = path
-    code |= _named("model", (model_dir / name for name in MODEL_ASSEMBLY.get(engine, ())))
-    compiled = tuple(code[name] for name in sorted(code) if code[name].suffix in _COMPILED)
-    includes = (*(FIRMWARE_DIR / folder for folder in folders), model_dir)
-    return SourceSet(compiled, includes, files | code)
+            found[f"{prefix}/{path.name}"] = path
+    assembly = (folder / n.replace("jl_model", symbol) for n in MODEL_ASSEMBLY.get(engine, ()))
+    return found | _named(prefix, assembly)
 
 
 def model_sha256(model_dir: Path) -> str:
@@ -117,17 +143,30 @@ def model_sha256(model_dir: Path) -> str:
     Raises:
         InputError: no such file, or it names no SHA-256.
     """
-    path = model_dir / "model.json"
+    manifest = _manifest(model_dir)
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))["sha256"]
+        value = manifest["sha256"]
         if len(bytes.fromhex(value)) != hashlib.sha256().digest_size:
             raise ValueError(f"{value!r} is no SHA-256")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path}: the model's SHA-256 cannot be read: {error}",
+            f"{model_dir / 'model.json'}: the model's SHA-256 cannot be read: {error}",
             hint="compile the model into this folder again",
         ) from error
     return str(value)
+
+
+def _manifest(model_dir: Path) -> dict[str, Any]:
+    path = model_dir / "model.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(manifest, dict):
+            raise ValueError("it is no object")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read: {error}", hint="compile the model into this folder again"
+        ) from error
+    return manifest
 
 
 def image_sha256(

@@ -1,19 +1,40 @@
-/* The ahead-of-time engine: jl_inference.h over the generated program jl_model.h. */
+/* The ahead-of-time engine: jl_inference.h over the generated program jl_model.h, and jl_fallback.h
+ * where the image has one. */
+#include "jl_aot_config.h"
 #include "jl_inference.h"
 #include "jl_model.h"
 #include "jl_protocol.h"
+
+#if JL_AOT_FALLBACK
+#include "jl_fallback.h"
+_Static_assert(JL_FALLBACK_INPUTS == JL_MODEL_INPUTS, "the networks share the input buffer");
+_Static_assert(JL_FALLBACK_OUTPUTS == JL_MODEL_OUTPUTS, "the networks share the output buffer");
+#endif
 
 /* Generated programs load and store words, to the end of the last one. */
 #define WHOLE_WORDS(n) (((n) + 3) / 4 * 4)
 static _Alignas(4) int8_t input[WHOLE_WORDS(JL_MODEL_INPUTS)];
 static _Alignas(4) int8_t output[WHOLE_WORDS(JL_MODEL_OUTPUTS)];
 
+#if JL_AOT_FALLBACK
+static int invoke_fallback(void) {
+    jl_fallback_run(input, output);
+    return 0;
+}
+#endif
+
 static const jl_inference_info info = {
     .engine = JL_ENGINE_AOT,
     .n_inputs = JL_MODEL_INPUTS,
     .n_outputs = JL_MODEL_OUTPUTS,
-    .arena_bytes = JL_MODEL_ARENA_BYTES,
     .model_sha256 = JL_MODEL_SHA256,
+#if JL_AOT_FALLBACK
+    .arena_bytes = JL_MODEL_ARENA_BYTES + JL_FALLBACK_ARENA_BYTES,
+    .invoke_fallback = invoke_fallback,
+    .fallback_sha256 = JL_FALLBACK_SHA256,
+#else
+    .arena_bytes = JL_MODEL_ARENA_BYTES,
+#endif
 };
 
 int jl_inference_init(void) {
