@@ -11,7 +11,7 @@ import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -21,6 +21,8 @@ from toolchain import __version__
 from toolchain.errors import InputError, JouleloopError
 
 if TYPE_CHECKING:
+    from host.chain.stages import GivenBudget
+    from toolchain.compile import FlashBudget
     from toolchain.scenario import OwnTables
 
 EXIT_ERROR = 1
@@ -80,8 +82,27 @@ NodesOption = Annotated[
 EdgesOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="the graph's edges, .csv or .parquet")
 ]
+EnergyBudgetOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="J",
+        help="J that a day's decisions may take before the fallback network decides, or 'none'; "
+        "by default what the board file says",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON on stdout")]
 ForceOption = Annotated[bool, typer.Option("--force", help="run it even when nothing has changed")]
+FlashBudgetOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="BYTES|smallest|full",
+        help="most flash for the network's code and weights; full: as fast as it gets",
+    ),
+]
+KernelsOption = Annotated[
+    str | None,
+    typer.Option(help="portable, m0plus or rv32im; by default those of the target's core"),
+]
 NoFlashOption = Annotated[
     bool, typer.Option("--no-flash", help="use what the target runs, after checking its identity")
 ]
@@ -89,6 +110,23 @@ NoFlashOption = Annotated[
 
 def _command() -> str:
     return shlex.join(["jouleloop", *sys.argv[1:]])
+
+
+def _flash_budget(text: str | None) -> GivenBudget:
+    if text is None or text in ("smallest", "full"):
+        return cast("GivenBudget", text)
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise InputError(
+            f"--flash-budget {text!r} is neither a number of bytes above 0, 'smallest' nor 'full'",
+            hint="for example --flash-budget 16000",
+        )
+    return int(text)
+
+
+def _file_budget(text: str | None) -> FlashBudget:
+    """The same for a command that keeps nothing, where full speed is what is not limited."""
+    budget = _flash_budget(text)
+    return None if budget == "full" else budget
 
 
 def _print_json(value: Any) -> None:
@@ -121,6 +159,8 @@ def bench(
     nodes: NodesOption = None,
     edges: EdgesOption = None,
     out: OutOption = None,
+    flash_budget: FlashBudgetOption = None,
+    energy_budget: EnergyBudgetOption = None,
     as_json: JsonOption = False,
     force: ForceOption = False,
     no_flash: NoFlashOption = False,
@@ -145,6 +185,8 @@ def bench(
         console=messages,
         generator=generator,
         tables=OwnTables(returns, graph, nodes, edges),
+        flash_budget=_flash_budget(flash_budget),
+        energy_budget=energy_budget,
     )
     if as_json:
         _print_json(result)
@@ -233,7 +275,7 @@ def train(
         int | None, typer.Option(help="how many to train; the best on validation ships")
     ] = None,
     board: Annotated[
-        str | None, typer.Option(help="size the network by this board's limits and cost model")
+        str | None, typer.Option(help="whose limits and cost model size the network [pico]")
     ] = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
@@ -310,42 +352,63 @@ def compile_(
         Path | None, typer.Argument(help="an INT8 .tflite; without it, the run folder's policy")
     ] = None,
     out: OutOption = None,
+    kernels: Annotated[
+        str | None, typer.Option(help="portable (default), m0plus or rv32im; of a MODEL only")
+    ] = None,
+    flash_budget: FlashBudgetOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Generate C from an INT8 .tflite: the model as an array, and the ahead-of-time program.
 
-    Examples: jouleloop compile model.tflite -o generated/ ; jouleloop compile --out runs/mine
+    A MODEL gets the portable kernels, plain C for any core, unless --kernels says otherwise; with
+    --flash-budget it gets the Pico's, since the portable ones have one size.
+
+    Examples: jouleloop compile model.tflite -o generated/ ; jouleloop compile model.tflite -o
+    generated/ --flash-budget smallest ; jouleloop compile --out runs/mine
     """
     if model is None:
-        _stage("compile", out, force=force, as_json=as_json)
+        if kernels is not None:
+            raise InputError(
+                "a run folder is compiled with the kernels of its board",
+                hint="leave --kernels out, or name a .tflite",
+            )
+        options = {"flash_budget": _flash_budget(flash_budget)}
+        _stage("compile", out, force=force, as_json=as_json, options=options)
         return
     from host.chain import compile_file
 
     if out is None:
         raise InputError("where should the C go?", hint="name a folder with -o DIR")
-    summary = compile_file(model, out)
+    budget = _file_budget(flash_budget)
+    summary = compile_file(model, out, kernels=kernels, flash_budget=budget)
     if as_json:
         _print_json(summary)
-    else:
-        print(
-            f"{model}: {summary['macs']:,} MACs, {summary['weight_bytes']:,} B of weights, "
-            f"{summary['arena_bytes']:,} B of arena -> {out}"
-        )
+        return
+    print(
+        f"{model}: {summary['macs']:,} MACs, {summary['weight_bytes']:,} B of weights, "
+        f"{summary['arena_bytes']:,} B of arena, kernels {summary['kernels']} -> {out}"
+    )
+    cycles, flash_bytes = summary["cycles"], summary["flash_bytes"]
+    if cycles is not None and flash_bytes is not None:
+        print(f"by the cost model: {cycles:,} cycles, {flash_bytes:,} B of flash")
 
 
 @app.command()
 def build(
     target: TargetArgument,
     out: OutOption = None,
+    flash_budget: FlashBudgetOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Build the firmware image for a board.
+    """Build the firmware image for a board; with --flash-budget, compile the network anew for it.
 
-    Example: jouleloop build pico@emulator --out runs/mine
+    Examples: jouleloop build pico@emulator --out runs/mine ; jouleloop build pico@emulator --out
+    runs/mine --flash-budget smallest
     """
-    _stage("build", out, target=target, force=force, as_json=as_json)
+    options = {"flash_budget": _flash_budget(flash_budget)}
+    _stage("build", out, target=target, force=force, as_json=as_json, options=options)
 
 
 @app.command()
@@ -377,15 +440,25 @@ def flash(
 def replay(
     target: TargetArgument,
     out: OutOption = None,
+    energy_budget: EnergyBudgetOption = None,
     force: ForceOption = False,
     no_flash: NoFlashOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Replay the scenario to the board and measure its energy windows.
 
-    Example: jouleloop replay pico@emulator --out runs/mine
+    Examples: jouleloop replay pico@emulator --out runs/mine ; jouleloop replay pico@emulator
+    --out runs/mine --energy-budget 2e-5
     """
-    _stage("replay", out, target=target, force=force, flash=not no_flash, as_json=as_json)
+    _stage(
+        "replay",
+        out,
+        target=target,
+        force=force,
+        flash=not no_flash,
+        as_json=as_json,
+        options={"energy_budget": energy_budget},
+    )
 
 
 @app.command()
@@ -483,6 +556,8 @@ def infer(
     compiler: Annotated[
         CompilerOption | None, typer.Option(help="what builds the image [zig; tflm: gcc]")
     ] = None,
+    kernels: KernelsOption = None,
+    flash_budget: FlashBudgetOption = None,
     no_flash: NoFlashOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -502,26 +577,52 @@ def infer(
         flash=not no_flash,
         engine=Engine[engine.name],
         compiler=None if compiler is None else compiler.value,
+        kernels=kernels,
+        flash_budget=_file_budget(flash_budget),
     )
     if as_json:
         _print_json(summary)
     else:
-        cycles = summary["cycles"]
-        memory = summary["memory"]
         agreement = (
             "equal to the reference"
             if summary["equal_to_reference"]
             else f"within {summary['largest_difference']:.1e} of the reference"
         )
-        print(
-            f"{target}: {summary['rows']} inferences by {summary['engine']}, {agreement}\n"
-            f"cycles      {cycles['min']:,} min, {cycles['median']:,} median, {cycles['max']:,} max"
-            f" ({summary['provenance']})\n"
-            f"flash       {memory['flash_bytes']:,} B\n"
-            f"RAM         {memory['ram_static_bytes']:,} B static, "
-            f"{memory['stack_used_bytes']:,} B of stack\n"
-            f"outputs     {out}"
-        )
+        print(f"{target}: {summary['rows']} inferences by {summary['engine']}, {agreement}")
+        cycles, memory = summary["cycles"], summary["memory"]
+        if cycles is None:
+            print("cycles, memory: unavailable, since a process of this machine is no board")
+        else:
+            print(
+                f"cycles      {cycles['min']:,} min, {cycles['median']:,} median, "
+                f"{cycles['max']:,} max ({summary['provenance']})\n"
+                f"flash       {memory['flash_bytes']:,} B\n"
+                f"RAM         {memory['ram_static_bytes']:,} B static, "
+                f"{memory['stack_used_bytes']:,} B of stack"
+            )
+        print(f"outputs     {out}")
+
+
+@app.command()
+def profile(
+    target: TargetArgument,
+    model: Annotated[Path, typer.Option(help="an INT8 .tflite")],
+    kernels: KernelsOption = None,
+    flash_budget: FlashBudgetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Count the cycles of every layer on a target, and hold them against the theoretical minimum.
+
+    Example: jouleloop profile pico@emulator --model m.tflite
+    """
+    from host.chain import profile as run_profile
+    from host.report.profile import print_profile
+
+    summary = run_profile(target, model, kernels=kernels, flash_budget=_file_budget(flash_budget))
+    if as_json:
+        _print_json(summary)
+    else:
+        print_profile(summary, Console(highlight=False))
 
 
 def main() -> None:

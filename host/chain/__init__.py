@@ -3,6 +3,7 @@
 from host.chain.commands import bench, compile_file, flash_run, report_run, run_stage
 from host.chain.imported import import_file
 from host.chain.infer import infer
+from host.chain.profile import profile
 from host.chain.quantization import quantization_report
 from host.chain.settings import GeneratorName, PresetName, Settings
 
@@ -15,6 +16,7 @@ __all__ = [
     "flash_run",
     "import_file",
     "infer",
+    "profile",
     "quantization_report",
     "report_run",
     "run_stage",

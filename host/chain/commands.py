@@ -6,26 +6,36 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from host.chain.infer import read_bytes
 from host.chain.settings import GeneratorName, PresetName, Settings
-from host.chain.stages import BUILD, COMPILE, GENERATE, QUANTIZE, TRAIN, Chain
+from host.chain.stages import (
+    BUILD,
+    COMPILE,
+    DEFAULT_BOARD,
+    GENERATE,
+    QUANTIZE,
+    TRAIN,
+    Chain,
+    GivenBudget,
+)
 from host.flash import open_target
 from host.report import RESULT_FILE
 from host.run import RunFolder, sha256_file
 from host.target import parse_target
 from toolchain.board import load_board
 from toolchain.build import load_image
-from toolchain.compile import compile_model
+from toolchain.compile import FlashBudget, compile_model, kernels_for_core
 from toolchain.errors import InputError, RunFolderError
 from toolchain.scenario import OwnTables
 
 RUNS = Path("runs")
-DEFAULT_BOARD = "pico"
-"""Whose kernels ``jouleloop compile --out RUN`` takes; ``bench`` takes those of its target."""
+PORTABLE = "portable"
 
 
 def bench(
@@ -40,6 +50,8 @@ def bench(
     console: Console,
     generator: GeneratorName | None = None,
     tables: OwnTables | None = None,
+    flash_budget: GivenBudget = None,
+    energy_budget: str | None = None,
 ) -> tuple[dict[str, Any], Path]:
     """Run every stage; returns the result and the run folder.
 
@@ -49,6 +61,7 @@ def bench(
         JouleloopError: a stage failed; what the stages before it made is kept.
     """
     target = parse_target(target_text)
+    target.require_board()
     tables = tables or OwnTables()
     settings = settings_of(preset, seed, generator, tables)
     path = out or RUNS / _folder_name(target.board.name, settings)
@@ -59,11 +72,12 @@ def bench(
         settings = recorded
     chain = Chain(folder, settings, console, force, tables)
     chain.generate()
-    chain.train()
+    # A board without limits of its own, such as the host, runs what is sized for another one.
+    chain.train(board=target.board.name if target.board.limits else None)
     chain.quantize()
-    chain.compile(target.board)
+    chain.compile(target.board, flash_budget)
     chain.build(target.board)
-    chain.replay(target, flash=flash)
+    chain.replay(target, flash=flash, energy_budget=energy_budget)
     chain.report(target)
     return _result(chain.folder), path
 
@@ -85,7 +99,8 @@ def run_stage(
 ) -> dict[str, Any]:
     """Run one stage on a run folder; returns JSON values about what it left.
 
-    ``options`` are those of :meth:`Chain.train` and :meth:`Chain.quantize`.
+    ``options`` are those of the stage's method of :class:`Chain`; with a flash budget, ``build``
+    compiles anew first.
 
     Raises:
         JouleloopError: it failed, or a stage that it needs is missing.
@@ -99,15 +114,18 @@ def run_stage(
         settings = recorded_settings(folder)
     chain = Chain(folder, settings, console, force, tables)
     if name == "replay" and target is not None:
-        ran = chain.replay(parse_target(target), flash=flash)
+        ran = chain.replay(parse_target(target), flash=flash, **(options or {}))
     elif name == BUILD.name and target is not None:
-        ran = chain.build(parse_target(target).board)
+        board = parse_target(target).board
+        if options and options["flash_budget"] is not None:
+            chain.compile(board, options["flash_budget"])
+        ran = chain.build(board)
     else:
         actions: dict[str, Callable[..., bool]] = {
             GENERATE.name: chain.generate,
             TRAIN.name: chain.train,
             QUANTIZE.name: chain.quantize,
-            COMPILE.name: lambda: chain.compile(load_board(DEFAULT_BOARD)),
+            COMPILE.name: partial(chain.compile, load_board(DEFAULT_BOARD)),
         }
         ran = actions[name](**(options or {}))
     return {"stage": name, "ran": ran, "folder": str(out / name), **folder.stages[name]}
@@ -130,13 +148,24 @@ def flash_run(target_text: str, out: Path, *, flash: bool, command: str = "") ->
         return asdict(identity)
 
 
-def compile_file(model: Path, out: Path) -> dict[str, Any]:
-    """Compile one ``.tflite``; returns what was made, as JSON values."""
-    try:
-        data = model.read_bytes()
-    except OSError as error:
-        raise InputError(f"{model} cannot be read: {error.strerror}") from error
-    return compile_model(data, out, name=model.stem).model_dump(mode="json")
+def compile_file(
+    model: Path, out: Path, *, kernels: str | None = None, flash_budget: FlashBudget = None
+) -> dict[str, Any]:
+    """Compile one ``.tflite``; returns what was made, as JSON values.
+
+    Without ``kernels`` it gets the portable ones, which are C for any core; they have one size, so
+    with a flash budget it gets those of the default board's core.
+    """
+    if kernels is None and flash_budget is not None:
+        kernels = kernels_for_core(load_board(DEFAULT_BOARD).cpu.core)
+    compiled = compile_model(
+        read_bytes(model),
+        out,
+        name=model.stem,
+        kernels=kernels or PORTABLE,
+        flash_budget=flash_budget,
+    )
+    return compiled.model_dump(mode="json", by_alias=True)
 
 
 def settings_of(

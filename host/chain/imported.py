@@ -14,7 +14,7 @@ def import_file(model: Path, calibration: Path, out: Path) -> dict[str, Any]:
     """Convert a dense ONNX network to an INT8 ``.tflite``; returns JSON values about it.
 
     Args:
-        model: ``.onnx``.
+        model: ``.onnx``; a file of its weights, if it has one, is beside it.
         calibration: ``.npy``, (n, n_in) float32.
         out: where the ``.tflite`` goes.
 
@@ -35,7 +35,7 @@ def import_file(model: Path, calibration: Path, out: Path) -> dict[str, Any]:
         raise InputError(
             f"{calibration}: not an array of numbers", hint="save it with numpy.save as float32"
         )
-    network = read_onnx(data)
+    network = read_onnx(data, model.parent)
     converted = convert(network, rows.astype(np.float32))
     try:
         out.write_bytes(converted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,19 @@ import numpy as np
 
 from host.flash import open_target
 from host.link import ELEMENT_TYPES, BoardClient, Identity, rows_per_frame
-from host.target import parse_target
+from host.metrics import Provenance
+from host.target import Target, parse_target
 from toolchain.build import Image, build_image
 from toolchain.build.tools import CompilerName
 from toolchain.compile import (
+    FlashBudget,
     compile_float,
     compile_model,
     dequantize,
     error_bound,
     golden,
     golden_float,
-    kernels_for_core,
+    kernels_on_core,
     network_kind,
     quantize,
     read_float_network,
@@ -68,6 +71,8 @@ def infer(
     flash: bool,
     engine: Engine = Engine.AOT,
     compiler: CompilerName | None = None,
+    kernels: str | None = None,
+    flash_budget: FlashBudget = None,
 ) -> dict[str, Any]:
     """Build, flash, run every input on the target, write the outputs.
 
@@ -79,6 +84,8 @@ def infer(
         flash: write the image first; otherwise the target must already run it.
         engine: what computes the network on the board.
         compiler: what builds the image; by default the engine's own choice.
+        kernels: of the engine aot; by default those of the board's core.
+        flash_budget: of the engine aot, see :func:`compile_model`.
 
     Returns:
         JSON values: identity, cycles, memory, provenance.
@@ -90,9 +97,21 @@ def infer(
         MismatchError: an output is not the reference's.
     """
     target = parse_target(target_text)
-    data = _read_bytes(model_file)
-    kernels = kernels_for_core(target.board.cpu.core)
-    job = _job(data, model_file.stem, inputs_file, engine, kernels)
+    data = read_bytes(model_file)
+    if engine is not Engine.AOT and (kernels is not None or flash_budget is not None):
+        raise InputError(
+            f"the engine {engine.name.lower()} has one program: it takes neither kernels nor a "
+            "flash budget",
+            hint="leave them out, or use the engine aot",
+        )
+    compile_int8 = partial(
+        compile_model,
+        data,
+        name=model_file.stem,
+        kernels=kernels_on_core(target.board.cpu.core, kernels),
+        flash_budget=flash_budget,
+    )
+    job = _job(data, model_file.stem, inputs_file, engine, compile_int8)
     with tempfile.TemporaryDirectory(prefix="jouleloop-") as folder:
         model_dir = Path(folder) / "compile"
         job.compile_into(model_dir)
@@ -100,7 +119,7 @@ def infer(
             target.board, model_dir, Path(folder) / "build", engine=engine, compiler=compiler
         )
         with open_target(target, image, flash=flash) as (client, identity):
-            raw, cycles = _run(client, identity, job)
+            raw, cycles = run_rows(client, identity, job.rows, job.n_outputs, job.output_element)
             stack_used_bytes = client.status().stack_used_bytes
     outputs = job.decode(raw)
     np.save(out_file, outputs)
@@ -108,24 +127,21 @@ def infer(
     return {
         "schema": 1,
         "target": str(target),
-        "provenance": "emulated" if target.emulated else "measured",
+        "provenance": str(target.provenance),
         "identity": vars(identity),
         "engine": engine.name.lower(),
         "compiler": image.compiler,
         "rows": len(outputs),
         "macs": job.macs,
         **comparison,
-        "cycles": {
-            "min": int(cycles.min()),
-            "median": float(np.median(cycles)),
-            "max": int(cycles.max()),
-        },
-        "memory": _memory(image, stack_used_bytes),
+        **_figures(target, image, cycles, stack_used_bytes),
         "out": str(out_file),
     }
 
 
-def _job(data: bytes, name: str, inputs_file: Path, engine: Engine, kernels: str) -> _Job:
+def _job(
+    data: bytes, name: str, inputs_file: Path, engine: Engine, compile_int8: Callable[[Path], Any]
+) -> _Job:
     kind = network_kind(data)
     if engine is Engine.AOT and kind != "int8":
         raise ModelError(
@@ -139,17 +155,24 @@ def _job(data: bytes, name: str, inputs_file: Path, engine: Engine, kernels: str
         )
     if kind == "float32":
         return _float_job(data, name, inputs_file)
-    return _int8_job(data, name, inputs_file, kernels, runs_codes=engine is Engine.AOT)
+    return _int8_job(data, name, inputs_file, compile_int8, runs_codes=engine is Engine.AOT)
 
 
-def _int8_job(data: bytes, name: str, inputs_file: Path, kernels: str, *, runs_codes: bool) -> _Job:
+def _int8_job(
+    data: bytes,
+    name: str,
+    inputs_file: Path,
+    compile_int8: Callable[[Path], Any],
+    *,
+    runs_codes: bool,
+) -> _Job:
     """An INT8 network; ``runs_codes`` when QUANTIZE and DEQUANTIZE at its ends are the host's."""
     network = read_network(data, name)
     given = _read_inputs(inputs_file, network.input.n_values, network.float_input)
     expected = golden(data, given)
     float_output = network.float_output
     return _Job(
-        compile_into=lambda folder: compile_model(data, folder, name=network.name, kernels=kernels),
+        compile_into=compile_int8,
         macs=network.macs,
         rows=quantize(given, network.input) if network.float_input and runs_codes else given,
         n_outputs=network.output.n_values,
@@ -175,16 +198,22 @@ def _float_job(data: bytes, name: str, inputs_file: Path) -> _Job:
     )
 
 
-def _run(client: BoardClient, identity: Identity, job: _Job) -> tuple[np.ndarray, np.ndarray]:
-    """Raw outputs and cycles of every row, in frames that fit the board's."""
+def run_rows(
+    client: BoardClient,
+    identity: Identity,
+    rows: np.ndarray,
+    n_outputs: int,
+    output_element: Element,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Raw outputs (n, n_outputs) and cycles (n,) of every row, in frames that fit the board's."""
     batch = rows_per_frame(
         identity.max_payload,
-        job.rows.shape[1] * job.rows.dtype.itemsize,
-        CYCLES_BYTES + job.n_outputs * ELEMENT_TYPES[job.output_element].itemsize,
+        rows.shape[1] * rows.dtype.itemsize,
+        CYCLES_BYTES + n_outputs * ELEMENT_TYPES[output_element].itemsize,
     )
     parts = [
-        client.infer(job.rows[start : start + batch], job.n_outputs, job.output_element)
-        for start in range(0, len(job.rows), batch)
+        client.infer(rows[start : start + batch], n_outputs, output_element)
+        for start in range(0, len(rows), batch)
     ]
     return (
         np.concatenate([outputs for outputs, _ in parts]),
@@ -211,6 +240,22 @@ def _compare(outputs: np.ndarray, job: _Job, out_file: Path) -> dict[str, Any]:
     }
 
 
+def _figures(
+    target: Target, image: Image, cycles: np.ndarray, stack_used_bytes: int
+) -> dict[str, Any]:
+    """Cycles and memory; None where the target is no board that could have any."""
+    if target.provenance is Provenance.UNAVAILABLE:
+        return {"cycles": None, "memory": None}
+    return {
+        "cycles": {
+            "min": int(cycles.min()),
+            "median": float(np.median(cycles)),
+            "max": int(cycles.max()),
+        },
+        "memory": _memory(image, stack_used_bytes),
+    }
+
+
 def _memory(image: Image, stack_used_bytes: int) -> dict[str, Any]:
     return {
         "flash_bytes": image.size.flash_bytes,
@@ -222,7 +267,12 @@ def _memory(image: Image, stack_used_bytes: int) -> dict[str, Any]:
     }
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """A file's bytes.
+
+    Raises:
+        InputError: it cannot be read.
+    """
     try:
         return path.read_bytes()
     except OSError as error:

@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from host import metrics as m
+from host.chain.quantization import quantized_models
 from host.chain.settings import Settings
 from host.metrics import Metric, Provenance
-from host.replay import NOMINAL, REGIME_SHIFT, shift_day, variants
+from host.replay import FALLBACK_ONLY, NOMINAL, REGIME_SHIFT, shift_day, variants
 from host.report import REPORT_FILE, RESULT_FILE, render
 from host.run import RunFolder, Stage, write_json
 from host.target import Target
@@ -32,6 +33,7 @@ from toolchain.environment import (
     hindsight_optimum,
     rollout,
 )
+from toolchain.errors import RunFolderError
 from toolchain.policy.dense import DensePolicy
 from toolchain.quantize import Int8Policy
 from toolchain.scenario import Scenario, load_scenario
@@ -53,6 +55,7 @@ REPORT = Stage(
     ("numpy", "scipy", "plotly"),
 )
 BOARD_POLICY = "int8_on_board"
+REFERENCE_POLICY = "int8_policy"
 REFERENCES = ("unit_margin", "greedy_capacity")
 """Baselines among which adaptability looks for the best in the new regime, beside bid prices that
 were estimated in it."""
@@ -61,9 +64,18 @@ were estimated in it."""
 def write_report(
     folder: RunFolder, target: Target, path: Path, settings: Settings, console: Console
 ) -> None:
-    """Fill the report stage's folder: ``result.json``, ``report.html``, ``rows.csv``."""
+    """Fill the report stage's folder: ``result.json``, ``report.html``, ``rows.csv``.
+
+    Raises:
+        RunFolderError: the replay is of an earlier version.
+    """
     scenario = load_scenario(folder.artifact("generate"))
     replayed = folder.artifact("replay")
+    if not (replayed / "budget.json").is_file():
+        raise RunFolderError(
+            f"{replayed} has no budget.json: it was made by an earlier version",
+            hint=f"run 'jouleloop bench {target} --out {folder.path}'",
+        )
     provenance = Provenance(_read_json(replayed / "provenance.json")["provenance"])
     rows = {
         variant.name: pq.read_table(replayed / f"{variant.name}.parquet")
@@ -72,11 +84,9 @@ def write_report(
     console.print("hindsight optimum of every variant ...", markup=False)
     optima = _optima(scenario, settings.seed)
     float_policy = DensePolicy.load(folder.artifact("train") / "policy.npz")
-    int8_policy = Int8Policy((folder.artifact("quantize") / "policy.tflite").read_bytes())
+    int8_policy = Int8Policy(quantized_models(folder)[0])
     console.print("baselines ...", markup=False)
-    baselines = _baselines(
-        scenario, optima[NOMINAL], settings, float_policy, int8_policy, rows[NOMINAL]
-    )
+    tables = _tables(scenario, settings, float_policy, int8_policy) | {BOARD_POLICY: rows[NOMINAL]}
     metrics = _metrics(folder, rows, optima, scenario, settings, provenance)
     windows = _read_json(replayed / "windows.json")
     identity = _read_json(replayed / "identity.json")
@@ -98,7 +108,16 @@ def write_report(
         "composite": m.composite(metrics).as_dict(),
         "composite_log": m.composite_log(metrics, board.budget).as_dict(),
         "material_circularity_indicator": m.material_circularity_indicator(rows[NOMINAL]).as_dict(),
-        "baselines": baselines,
+        "energy_saving": m.energy_saving(
+            _read_json(replayed / "budget.json"),
+            rows[NOMINAL],
+            rows[FALLBACK_ONLY],
+            tables[REFERENCE_POLICY],
+            optima[NOMINAL],
+            [m.EnergyWindow(**window) for window in windows],
+            provenance,
+        ),
+        "baselines": _baselines(tables, optima[NOMINAL]),
         "agreement": {
             "rows": sum(table.num_rows for table in rows.values()),
             "equal_to_int8_reference": True,
@@ -170,7 +189,7 @@ def _metrics(
         "energy_recovery": m.energy_recovery(nominal),
         "component_reuse_rate": m.component_reuse_rate(nominal),
         "waste_generation": m.waste_generation(nominal),
-        "energy_per_decision": m.energy_per_decision(windows, provenance),
+        "energy_per_decision": m.energy_of_modes(windows, m.decisions_by_mode(nominal), provenance),
         "memory_footprint": m.memory_footprint(flash, ram, provenance),
         "inference_latency": m.inference_latency(
             nominal["cycles"].drop_null().to_numpy(), clock_hz, provenance
@@ -188,21 +207,21 @@ def _metrics(
     }
 
 
-def _baselines(
-    scenario: Scenario,
-    optimum: Optimum,
-    settings: Settings,
-    float_policy: DensePolicy,
-    int8_policy: Int8Policy,
-    board_rows: pa.Table,
-) -> dict[str, dict[str, float | None]]:
-    """Value and quality of every policy of METRICS.md's list on the replayed scenario."""
+def _tables(
+    scenario: Scenario, settings: Settings, float_policy: DensePolicy, int8_policy: Int8Policy
+) -> dict[str, pa.Table]:
+    """Rows of every policy of METRICS.md's list on the replayed scenario, decided on the host."""
     policies: dict[str, Policy] = {
         name: make(scenario, settings.seed) for name, make in BASELINES.items()
     }
-    policies |= {"float_policy": float_policy, "int8_policy": int8_policy}
-    tables = {name: rollout(scenario, policy) for name, policy in policies.items()}
-    tables[BOARD_POLICY] = board_rows
+    policies |= {"float_policy": float_policy, REFERENCE_POLICY: int8_policy}
+    return {name: rollout(scenario, policy) for name, policy in policies.items()}
+
+
+def _baselines(
+    tables: Mapping[str, pa.Table], optimum: Optimum
+) -> dict[str, dict[str, float | None]]:
+    """Value and quality of every policy on the replayed scenario."""
     entries: dict[str, dict[str, float | None]] = {}
     for name, table in tables.items():
         quality = m.decision_quality(table, optimum)

@@ -18,11 +18,12 @@ from toolchain.scenario import Scenario
 METHODS = ("post-training", "quantization-aware")
 MODEL_FILE = "policy.tflite"
 FLOAT_MODEL_FILE = "policy_float.tflite"
+FALLBACK_FILE = "policy_fallback.tflite"
 SUMMARY_FILE = "quantization.json"
 VISITED_SCENARIOS = 3
 """Training scenarios whose states are calibrated and compared on."""
 DISTILLED_SCENARIOS = 20
-"""The same where a network is trained."""
+"""Those in which a network is trained to decide as the policy does, the fallback for one."""
 LEAST_QUALITY_KEPT = 0.99
 LEAST_EQUAL_DECISIONS = 0.97
 
@@ -59,7 +60,7 @@ def quantize_policy(
     settings: Settings,
     path: Path,
 ) -> None:
-    """Fill the stage's folder: the models and ``quantization.json``.
+    """Fill the stage's folder: the models, the fallback among them, and ``quantization.json``.
 
     Args:
         plan: how.
@@ -71,7 +72,7 @@ def quantize_policy(
     """
     from toolchain.policy.dense import DensePolicy
     from toolchain.policy.validation import Validation
-    from toolchain.quantize import Int8Policy, convert
+    from toolchain.quantize import Int8Policy, convert, make_fallback, narrowed
     from toolchain.quantize.agreement import agreement, visited_states
     from toolchain.quantize.distil import DistilKnobs, distil
     from toolchain.quantize.report import layer_report
@@ -79,22 +80,26 @@ def quantize_policy(
 
     policy = DensePolicy.load(policy_file)
     trains = plan.variants or plan.method != METHODS[0]
-    scenarios = training_scenarios(DISTILLED_SCENARIOS if trains else VISITED_SCENARIOS)
+    scenarios = training_scenarios(DISTILLED_SCENARIOS)
     states, masks = visited_states(policy, scenarios[:VISITED_SCENARIOS])
     chosen = np.random.default_rng(settings.seed).permutation(len(states))
     n = min(settings.sizes.calibration_states, len(states) // 2)
-    calibration, held_out = states[np.sort(chosen[:n])], np.sort(chosen[n:])
+    used, held_out = np.sort(chosen[:n]), np.sort(chosen[n:])
+    calibration, allowed = states[used], masks[used]
     more = visited_states(policy, scenarios[VISITED_SCENARIOS:]) if trains else (states, masks)
     source = policy
     if plan.method != METHODS[0]:
         source = distil(policy, *more, DistilKnobs(settings.seed, fake_quantization=True))
-    model = convert(source, calibration)
+    network = narrowed(source, calibration, allowed)
+    model = convert(network, calibration)
     (path / MODEL_FILE).write_bytes(model)
     (path / FLOAT_MODEL_FILE).write_bytes(convert(policy, None))
     int8 = Int8Policy(model)
     judge = Validation(validation)
     before, after = judge.quality(policy), judge.quality(int8)
     kept = float(after.mean() / before.mean())
+    fallback = make_fallback(policy, int8, (calibration, allowed), scenarios, judge, settings.seed)
+    (path / FALLBACK_FILE).write_bytes(fallback.model)
     summary: dict[str, Any] = agreement(policy, int8, states[held_out], masks[held_out]) | {
         "method": plan.method,
         "calibration_states": n,
@@ -105,7 +110,8 @@ def quantize_policy(
             "int8": float(after.mean()),
             "kept": kept,
         },
-        "report": layer_report(source, int8, states[held_out], masks[held_out]),
+        "report": layer_report(network, int8, states[held_out], masks[held_out]),
+        "fallback": fallback.summary,
     }
     summary["limits"] = {
         "least_quality_kept": LEAST_QUALITY_KEPT,
@@ -113,11 +119,27 @@ def quantize_policy(
         "met": kept >= LEAST_QUALITY_KEPT and summary["equal_decisions"] >= LEAST_EQUAL_DECISIONS,
     }
     if plan.variants:
-        made = make_variants(policy, calibration, *more, judge, settings.seed)
+        made = make_variants(policy, (calibration, allowed), *more, judge, settings.seed)
         for variant in made:
             (path / f"policy_{variant.name}.tflite").write_bytes(variant.model)
         summary["variants"] = {variant.name: variant.summary for variant in made}
     write_json(path / SUMMARY_FILE, summary)
+
+
+def quantized_models(folder: RunFolder) -> tuple[bytes, bytes]:
+    """The INT8 models of the policy and of its fallback that a run folder holds.
+
+    Raises:
+        RunFolderError: the stage is missing or altered, or was made before there was a fallback.
+    """
+    stage = folder.artifact("quantize")
+    missing = [name for name in (MODEL_FILE, FALLBACK_FILE) if not (stage / name).is_file()]
+    if missing:
+        raise RunFolderError(
+            f"{stage} has no {' and no '.join(missing)}: it was made by an earlier version",
+            hint=f"run 'jouleloop quantize --out {folder.path}'",
+        )
+    return (stage / MODEL_FILE).read_bytes(), (stage / FALLBACK_FILE).read_bytes()
 
 
 def quantization_report(out: Path) -> dict[str, Any]:

@@ -11,11 +11,13 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from host.chain.quantization import quantized_models
 from host.chain.settings import Settings
 from host.flash import open_target
 from host.link import BoardClient, Identity, check_identity, rows_per_frame
-from host.metrics import Provenance
 from host.replay import (
+    EnergyBudget,
+    Reference,
     Replay,
     Variant,
     WindowPlan,
@@ -29,6 +31,7 @@ from host.run import RunFolder, Stage, write_json
 from host.target import Target
 from toolchain.build import load_image
 from toolchain.environment import Simulation
+from toolchain.protocol import Mode
 from toolchain.quantize import Int8Policy
 from toolchain.scenario import Scenario, load_scenario
 
@@ -56,28 +59,35 @@ def replay_all(
     target: Target,
     path: Path,
     settings: Settings,
+    budget: EnergyBudget,
     console: Console,
     *,
     flash: bool,
 ) -> None:
-    """Fill the replay stage's folder: rows per variant, windows, identity, link, memory.
+    """Fill the replay stage's folder: rows per variant, windows, identity, link, memory, budget.
+
+    Every variant is replayed under the energy budget but one, which has none to spend.
 
     Raises:
-        MismatchError: the board decided otherwise than the INT8 reference.
+        MismatchError: the board decided otherwise than the INT8 reference, or in another mode than
+            its budget demands.
         MeasurementError: no energy window can be used.
         LinkError: the board is not there, or not the one expected.
     """
+    target.require_board()
     scenario = load_scenario(folder.artifact("generate"))
-    policy = Int8Policy((folder.artifact("quantize") / "policy.tflite").read_bytes())
+    policy, fallback = (Int8Policy(model) for model in quantized_models(folder))
+    reference = Reference(policy, fallback)
+    nothing = EnergyBudget(0.0, budget.energy_j_per_cycle)
     image = load_image(folder.artifact("build"))
-    provenance = Provenance.EMULATED if target.emulated else Provenance.MEASURED
+    provenance = target.provenance
 
     with open_target(target, image, flash=flash) as (client, identity):
         _check_same_board(path / "identity.json", identity)
         link: dict[str, dict[str, int]] = {}
-        median_cycles = 0.0
         for variant in variants(scenario, settings.seed):
-            result = _replay_variant(client, identity, variant, policy, path, console)
+            spendable = budget if variant.has_budget else nothing
+            result = _replay_variant(client, identity, variant, reference, spendable, path, console)
             pq.write_table(result.rows, path / f"{variant.name}.parquet")
             link[variant.name] = {
                 "bytes": result.bytes_total,
@@ -85,8 +95,6 @@ def replay_all(
                 "retries": result.retries,
                 "decisions": result.rows.num_rows,
             }
-            if variant.name == "nominal":
-                median_cycles = float(np.median(result.rows["cycles"].to_numpy()))
 
         console.print("energy windows ...", markup=False)
         scale = read_meter(client, identity)
@@ -97,7 +105,7 @@ def replay_all(
             scale,
             inputs,
             masks,
-            median_cycles,
+            list(Mode),
             WindowPlan(settings.sizes.window_s),
         )
         status = client.status()
@@ -107,6 +115,7 @@ def replay_all(
     write_json(path / "meter.json", asdict(scale))
     write_json(path / "link.json", link)
     write_json(path / "status.json", asdict(status))
+    write_json(path / "budget.json", asdict(budget))
     write_json(path / "provenance.json", {"provenance": str(provenance), "target": str(target)})
     for journal in path.glob("*.journal.jsonl"):
         journal.unlink()
@@ -116,7 +125,8 @@ def _replay_variant(
     client: BoardClient,
     identity: Identity,
     variant: Variant,
-    policy: Int8Policy,
+    reference: Reference,
+    budget: EnergyBudget,
     path: Path,
     console: Console,
 ) -> Replay:
@@ -132,9 +142,9 @@ def _replay_variant(
         task = bar.add_task("decisions", total=len(variant.scenario.returns))
         return replay(
             client,
-            identity,
             variant.scenario,
-            policy,
+            reference,
+            budget,
             path / f"{variant.name}.journal.jsonl",
             perturbation=variant.perturbation,
             on_day=lambda decisions: bar.advance(task, decisions),

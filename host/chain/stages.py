@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rich.console import Console
 
+from host.chain.quantization import quantized_models
 from host.chain.settings import Settings
+from host.flash.state import state_folder
 from host.run import RunFolder, Stage, write_json
 from host.target import Target
-from toolchain.board import Board
+from toolchain.board import Board, load_board
 from toolchain.errors import InputError
 from toolchain.scenario import (
     CircularSupplyChainGenerator,
@@ -26,6 +28,7 @@ from toolchain.scenario import (
 )
 
 if TYPE_CHECKING:
+    from toolchain.compile import FlashBudget
     from toolchain.policy.training import TrainingPlan
 
 TASK = ("toolchain/scenario", "toolchain/environment")
@@ -44,7 +47,11 @@ QUANTIZE = Stage(
     (*TASK, "toolchain/policy", "toolchain/quantize", *CHAIN),
     ("numpy", "tensorflow-cpu", "tensorflow", "tflite-micro"),
 )
-COMPILE = Stage("compile", ("quantize",), ("toolchain/compile",))
+COMPILE = Stage(
+    "compile",
+    ("quantize",),
+    ("toolchain/compile", "toolchain/build/sources.py", "host/chain/compilation.py"),
+)
 BUILD = Stage(
     "build",
     ("compile",),
@@ -54,9 +61,14 @@ BUILD = Stage(
 
 POLICY_FILE = "policy.npz"
 ONNX_FILE = "policy.onnx"
-MODEL_FILE = "policy.tflite"
-FLOAT_MODEL_FILE = "policy_float.tflite"
+FALLBACK_FOLDER = "fallback"
+"""Of the compiled fallback, within that of the compiled policy."""
 
+GivenBudget: TypeAlias = int | Literal["smallest", "full"] | None
+"""``--flash-budget``; None where it was not given."""
+
+DEFAULT_BOARD = "pico"
+"""Whose limits and kernels the stages take that are told no board."""
 
 TRAINING_SEEDS_APART = 1_000
 """Training seeds are ``settings.seed * this`` and the ones after it."""
@@ -120,7 +132,8 @@ class Chain:
                 imitation.
             seeds: how many; None for what the folder was trained with, else the preset's.
             board: name of the board whose limits and cost model set the network's width; None for
-                what the folder was trained with, else the algorithm's own width.
+                what the folder was trained with, else :data:`DEFAULT_BOARD`. A calibration of the
+                board takes the place of the board file's cost model.
 
         Raises:
             InputError: an unknown algorithm, no seed, or no network fits the board.
@@ -129,10 +142,11 @@ class Chain:
         from toolchain.policy.late_tensorflow import require_training
 
         require_training()
-        from toolchain.board import load_board
+        from toolchain.policy.calibration import kept_calibration
         from toolchain.policy.onnx_export import export_onnx
         from toolchain.policy.sizing import size_policy
         from toolchain.policy.training import train_seeds
+        from toolchain.quantize import limits_beside_fallback
 
         recorded = self.folder.stages.get(TRAIN.name, {}).get("parameters", {})
         plan = training_plan(
@@ -140,22 +154,29 @@ class Chain:
             algorithm or recorded.get("algorithm", "imitation"),
             recorded.get("seeds", self.settings.sizes.seeds) if seeds is None else seeds,
         )
-        sized = board or recorded.get("board")
-        fitting = None if sized is None else size_policy(load_board(sized))
-        if fitting is not None:
-            plan = replace(plan, knobs=replace(plan.knobs, hidden=fitting.hidden))
+        sized_by = load_board(board or recorded.get("board") or DEFAULT_BOARD)
+        calibration = kept_calibration(state_folder(), sized_by.name)
+        costs = sized_by.cost_model if calibration is None else calibration.cost_model
+        limits = limits_beside_fallback(sized_by.limits, costs)
+        sizing = size_policy(sized_by, calibration=calibration, limits=limits)
+        plan = replace(plan, knobs=replace(plan.knobs, hidden=sizing.hidden))
+        self.console.print(f"policy: {sizing.reason}", markup=False, soft_wrap=True)
 
         def action(path: Path) -> None:
             basis = replayed_scenario(self.folder)
             validation = [scenario_like(basis, seed) for seed in self.settings.validation_seeds]
             scenarios = self.training_scenarios(self.settings.sizes.training_scenarios)
             policy, summary = train_seeds(plan, scenarios, validation, path, self.console)
-            summary["sizing"] = None if fitting is None else {"board": sized, **asdict(fitting)}
+            summary["sizing"] = {"board": sized_by.name, **asdict(sizing)}
             policy.save(path / POLICY_FILE)
             (path / ONNX_FILE).write_bytes(export_onnx(policy))
             write_json(path / "training.json", summary)
 
-        parameters = {"algorithm": str(plan.algorithm), "seeds": plan.seeds, "board": sized}
+        parameters = {
+            "algorithm": str(plan.algorithm),
+            "seeds": plan.seeds,
+            "board": sized_by.name,
+        }
         return self._run(
             TRAIN,
             self.settings.as_parameters() | parameters | {"knobs": asdict(plan.knobs)},
@@ -195,43 +216,74 @@ class Chain:
 
         return self._run(QUANTIZE, self.settings.as_parameters() | asdict(plan), action)
 
-    def compile(self, board: Board) -> bool:
-        """Generate C from the INT8 policy, with the kernels of the board's core."""
-        from toolchain.compile import compile_model, kernels_for_core
+    def compile(self, board: Board, flash_budget: GivenBudget = None) -> bool:
+        """Generate C from the INT8 policy and its fallback, with the kernels of the board's core.
+
+        Args:
+            board: whose kernels.
+            flash_budget: most bytes of network code and constants, those of the fallback included;
+                None for what the folder was compiled with, else full speed.
+
+        Raises:
+            InputError: the budget cannot be kept.
+        """
+        from host.chain.compilation import compile_pair
+        from toolchain.compile import kernels_for_core
 
         kernels = kernels_for_core(board.cpu.core)
+        recorded = self.folder.stages.get(COMPILE.name, {}).get("parameters", {})
+        if flash_budget is None:
+            flash_budget = recorded.get("flash_budget")
+        budget: FlashBudget = None if flash_budget == "full" else flash_budget
 
         def action(path: Path) -> None:
-            model = (self.folder.artifact("quantize") / MODEL_FILE).read_bytes()
-            compile_model(model, path, kernels=kernels)
+            models = quantized_models(self.folder)
+            compile_pair(models, path, path / FALLBACK_FOLDER, kernels, budget)
 
-        return self._run(COMPILE, {"kernels": kernels}, action)
+        return self._run(COMPILE, {"kernels": kernels, "flash_budget": budget}, action)
 
     def build(self, board: Board) -> bool:
         """Build the board's image."""
         from toolchain.build import build_image
 
         def action(path: Path) -> None:
-            build_image(board, self.folder.artifact("compile"), path)
+            compiled = self.folder.artifact("compile")
+            build_image(board, compiled, path, fallback_dir=compiled / FALLBACK_FOLDER)
 
         return self._run(BUILD, {"board": board.model_dump(mode="json", by_alias=True)}, action)
 
-    def replay(self, target: Target, *, flash: bool) -> bool:
-        """Replay to the target and measure its windows."""
-        from host.chain.replay import REPLAY, replay_all
+    def replay(self, target: Target, *, flash: bool, energy_budget: str | None = None) -> bool:
+        """Replay to the target and measure its windows.
 
+        Args:
+            target: the board and where it is.
+            flash: write the image first.
+            energy_budget: J for each decision cycle, or ``none``; None for what the folder was
+                replayed with, else what the board file says.
+
+        Raises:
+            InputError: the energy budget is not one.
+        """
+        from host.chain.replay import REPLAY, replay_all
+        from host.replay import energy_budget as budget_of
+
+        recorded = self.folder.stages.get(REPLAY.name, {}).get("parameters", {})
+        asked = energy_budget or recorded.get("energy_budget_asked")
+        budget = budget_of(target.board, asked)
         sizes = self.settings.sizes
         parameters = {
             "target": str(target),
             "board": target.board.model_dump(mode="json", by_alias=True),
             "window_s": sizes.window_s,
             "seed": self.settings.seed,
+            "energy_budget_asked": asked,
+            "energy_budget": asdict(budget),
         }
         return self._run(
             REPLAY,
             parameters,
             lambda path: replay_all(
-                self.folder, target, path, self.settings, self.console, flash=flash
+                self.folder, target, path, self.settings, budget, self.console, flash=flash
             ),
         )
 
@@ -306,8 +358,3 @@ def make_scenario(settings: Settings, seed: int) -> Scenario:
 def replayed_scenario(folder: RunFolder) -> Scenario:
     """The run's scenario, read back from its files."""
     return load_scenario(folder.artifact("generate"))
-
-
-def model_bytes(folder: RunFolder) -> bytes:
-    """The run's INT8 model."""
-    return (folder.artifact("quantize") / MODEL_FILE).read_bytes()

@@ -1,12 +1,14 @@
-"""Start and stop an emulated board's process."""
+"""Start and stop the process that is a board: an emulated one, or the firmware's POSIX port."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import select
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,35 +19,38 @@ from toolchain.errors import LinkTimeoutError, TargetError
 START_TIMEOUT_S = 30.0
 
 
-class EmulatedBoard:
-    """A running emulated board; a context manager.
+class BoardProcess:
+    """A board that is a running process; a context manager.
 
     Args:
-        board: name of the board file.
-        image: the UF2 in its flash.
-        serial: which individual it is; the flash's unique id follows from it.
-        usb: plug in its USB socket as well.
+        command: what to run; it announces itself with one JSON line on stdout.
+        environment: variables beside this process' own.
 
     Attributes:
-        port: device path of its UART's pseudo-terminal, to open with pyserial.
+        port: device path of its line's pseudo-terminal, to open with pyserial.
         usb_port: that of its USB serial line; None when nothing is plugged in.
-        chip_id: the flash's unique id that the firmware will report, in hex.
+        chip_id: the unique id that the firmware will report, in hex.
 
     Raises:
-        TargetError: the emulator refused the image.
+        TargetError: it refused the image, or cannot run.
         LinkTimeoutError: it did not come up in time.
     """
 
-    def __init__(
-        self, board: str, image: Path, *, serial: str = "emulator", usb: bool = False
-    ) -> None:
-        command = [sys.executable, "-m", "host.emulator", board, str(image), "--serial", serial]
-        self._process = subprocess.Popen(
-            [*command, "--usb"] if usb else command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": _with_packages(os.environ.get("PYTHONPATH"))},
-        )
+    def __init__(self, command: Sequence[str | Path], environment: Mapping[str, str]) -> None:
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, **environment},
+                # Ctrl-C is for the host, which ends the board when it has kept what it has.
+                process_group=0,
+            )
+        except OSError as error:
+            raise TargetError(
+                f"{command[0]} cannot be run: {error.strerror}",
+                hint="build the image on this machine, and leave out --no-flash",
+            ) from error
         try:
             announcement = self._announcement()
         except BaseException:
@@ -59,10 +64,10 @@ class EmulatedBoard:
         assert self._process.stdout is not None
         ready, _, _ = select.select([self._process.stdout], [], [], START_TIMEOUT_S)
         if not ready:
-            raise LinkTimeoutError(f"the emulator did not start within {START_TIMEOUT_S:.0f} s")
+            raise LinkTimeoutError(f"the board did not start within {START_TIMEOUT_S:.0f} s")
         line = self._process.stdout.readline()
         if not line:
-            raise TargetError(f"the emulator ended at once with code {self._process.wait()}")
+            raise TargetError(f"the board ended at once with code {self._process.wait()}")
         message: dict[str, str] = json.loads(line)
         if "error" in message:
             raise TargetError(f"the emulator refused the image: {message['error']}")
@@ -95,6 +100,37 @@ class EmulatedBoard:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class EmulatedBoard(BoardProcess):
+    """An emulated board.
+
+    Args:
+        board: name of the board file.
+        image: the UF2 in its flash.
+        serial: which individual it is; the flash's unique id follows from it.
+        usb: plug in its USB socket as well.
+    """
+
+    def __init__(
+        self, board: str, image: Path, *, serial: str = "emulator", usb: bool = False
+    ) -> None:
+        command = [sys.executable, "-m", "host.emulator", board, str(image), "--serial", serial]
+        python_path = _with_packages(os.environ.get("PYTHONPATH"))
+        super().__init__([*command, "--usb"] if usb else command, {"PYTHONPATH": python_path})
+
+
+class NativeBoard(BoardProcess):
+    """The firmware's POSIX port.
+
+    Args:
+        program: the image's ELF file, which is run.
+        serial: which individual it is; its unique id follows from it.
+    """
+
+    def __init__(self, program: Path, *, serial: str = "native") -> None:
+        chip_id = hashlib.sha256(serial.encode()).hexdigest()[:16]
+        super().__init__([program], {"JOULELOOP_CHIP_ID": chip_id})
 
 
 def _with_packages(python_path: str | None) -> str:

@@ -90,7 +90,7 @@ class EmulatedPico:
         self.clock = self._clock
         self.stopped = False
 
-        self._uart = self._mcu.uart[board.link.uart]
+        self._uart = self._mcu.uart[board.link.uart or 0]
         self._uart.on_byte = on_byte
         self._incoming: deque[int] = deque()
         self._line = self._clock.create_alarm(self._byte_arrived)

@@ -16,6 +16,7 @@ INFO = "INFO_UF2.TXT"
 BOARD_ID = "RPI-RP2"
 MOUNTS = Path("/proc/mounts")
 GONE_TIMEOUT_S = 20.0
+APPEARS_TIMEOUT_S = 15.0
 
 
 def find_drives(mounts: Path = MOUNTS) -> list[Path]:
@@ -29,6 +30,16 @@ def find_drives(mounts: Path = MOUNTS) -> list[Path]:
             if info.is_file() and f"Board-ID: {BOARD_ID}" in info.read_text(errors="replace"):
                 drives.append(folder)
     return drives
+
+
+def wait_for_drive(mounts: Path = MOUNTS, timeout_s: float = APPEARS_TIMEOUT_S) -> None:
+    """Wait until a board that was sent into BOOTSEL mode has been mounted, or give up.
+
+    Whether there is one is for :func:`flash` to say.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not find_drives(mounts) and time.monotonic() < deadline:
+        time.sleep(0.2)
 
 
 def flash(image: Path, mounts: Path = MOUNTS, timeout_s: float = GONE_TIMEOUT_S) -> Path:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from host.emulator import EmulatedBoard
+from host.emulator import BoardProcess, EmulatedBoard, NativeBoard
 from host.flash import bootsel
 from host.flash.state import read_flash, write_flash
-from host.link import BoardClient, Identity, check_identity
+from host.link import BoardClient, Identity, check_identity, touch_1200
 from host.target import Target
 from toolchain.build import Image
-from toolchain.errors import LinkError, LinkTimeoutError
+from toolchain.errors import LinkError
 
 COME_BACK_S = 10.0
+"""How long a board that was just flashed may need until it answers."""
+PROCESS_PACE = 100.0
+"""How much slower than silicon a board may be that is a process: an emulated core is 40 times."""
 
 
 @contextmanager
@@ -33,34 +37,43 @@ def open_target(
         LinkError: nothing answers, or the port cannot be opened.
         TargetError: it cannot be flashed, or was never flashed.
     """
-    if target.emulated:
-        file = write_flash(target, image.uf2) if flash else read_flash(target)
+    if target.emulated or target.native:
+        file = write_flash(target, image.program) if flash else read_flash(target)
         with (
-            EmulatedBoard(
-                target.board.name, file, serial=target.individual, usb=target.usb
-            ) as board,
-            BoardClient.open(board.usb_port or board.port, target.board.link.baud) as client,
+            _power_on(target, file) as board,
+            BoardClient.open(
+                board.usb_port or board.port, target.board.link.baud, pace=PROCESS_PACE
+            ) as client,
         ):
             yield client, _checked(client.hello(), target, image)
         return
     if flash:
-        bootsel.flash(image.uf2)
-    with _open_port(target) as client:
+        if not bootsel.find_drives() and target.usb_serial:
+            touch_1200(target.where)
+            bootsel.wait_for_drive()
+        bootsel.flash(image.program)
+    with _open_port(target, COME_BACK_S if flash else 0.0) as client:
         yield client, _checked(client.hello(), target, image)
 
 
-def _open_port(target: Target) -> BoardClient:
+def _power_on(target: Target, file: Path) -> BoardProcess:
+    if target.native:
+        return NativeBoard(file, serial=target.individual)
+    return EmulatedBoard(target.board.name, file, serial=target.individual, usb=target.usb)
+
+
+def _open_port(target: Target, within_s: float) -> BoardClient:
     """Open the port; a board that was just flashed may need a moment to come back."""
-    deadline = time.monotonic() + COME_BACK_S
+    deadline = time.monotonic() + within_s
     while True:
         client: BoardClient | None = None
         try:
             client = BoardClient.open(target.where, target.board.link.baud)
             client.hello()
-        except (LinkTimeoutError, LinkError):
+        except LinkError:
             if client is not None:
                 client.close()
-            if time.monotonic() > deadline:
+            if time.monotonic() >= deadline:
                 raise
             time.sleep(0.2)
         else:
@@ -73,6 +86,7 @@ def _checked(found: Identity, target: Target, image: Image) -> Identity:
         board=target.board.name,
         engine=image.engine.name.lower(),
         model_sha256=image.model_sha256,
+        fallback_sha256=image.fallback_sha256,
         image_sha256=image.image_sha256,
     )
     return found

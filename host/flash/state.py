@@ -1,4 +1,4 @@
-"""What an emulated board has in its flash: kept between power cycles, like a real one's."""
+"""What a board that is a process has in its flash: kept between power cycles, like a real one's."""
 
 from __future__ import annotations
 
@@ -12,25 +12,29 @@ from host.target import Target
 from toolchain.errors import TargetError
 
 
-def flash_file(target: Target) -> Path:
-    """Where the emulated board's flash is kept (``JOULELOOP_STATE`` moves it)."""
+def state_folder() -> Path:
+    """Where what outlives a command and a run is kept (``JOULELOOP_STATE`` moves it)."""
     root = os.environ.get("JOULELOOP_STATE")
-    folder = Path(root) if root else user_state_path("jouleloop")
-    return folder / f"{target.board.name}@{target.where}" / "flash.uf2"
+    return Path(root) if root else user_state_path("jouleloop")
+
+
+def flash_file(target: Target) -> Path:
+    """Where such a board's flash is kept."""
+    return state_folder() / target.individual / f"flash.{target.board.image.format}"
 
 
 def write_flash(target: Target, image: Path) -> Path:
-    """Put an image into the emulated board's flash, whole or not at all; returns the file."""
+    """Put an image into the board's flash, whole or not at all; returns the file."""
     file = flash_file(target)
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_suffix(f".{os.getpid()}.partial")
-    shutil.copyfile(image, temporary)
+    shutil.copy(image, temporary)  # with its mode: a native image is run
     temporary.replace(file)
     return file
 
 
 def read_flash(target: Target) -> Path:
-    """The image that the emulated board has.
+    """The image that the board has.
 
     Raises:
         TargetError: it was never flashed.

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, Self, TypeVar, cast
 
 import numpy as np
-import serial
 
-from host.link.framing import DELIMITER, MAX_FRAME_BYTES, Frame, decode, encode
+from host.link.identity import Identity, check_identity
+from host.link.line import BITS_PER_BYTE, GRACE_S, Line, Question, Traffic, Transport
+from host.link.ports import open_port, port_finder
 from toolchain import protocol as wire
 from toolchain.errors import (
     BoardFaultError,
-    IdentityError,
     LinkError,
     LinkTimeoutError,
     ProtocolError,
 )
 
-GREETING_TIMEOUT_S = 1.0
-WORK_TIMEOUT_S = 120.0
-"""For requests that compute: an emulated core is some 40 times slower than silicon."""
-TRIES = 3
+COME_BACK_S = 30.0
+"""How long a board that was unplugged is waited for."""
+REOPEN_INTERVAL_S = 0.2
+GREETING_GRACE_S = 0.5
+"""Silence after which HELLO is sent again: with all tries, well below the 3 s of an answer."""
+GREETING_TRIES = 4
+UNKNOWN_CYCLES = 10_000_000
+"""Taken for one row's cycles until the board has counted some: more than any network here."""
+CYCLES_MARGIN = 4
+"""A row may take so much longer than usual before the board is asked again."""
+MAX_GRACE_S = 20.0
+BRIDGED_BYTES = 32
+"""That a UART takes in while a row is computed, with interrupts held back (docs/PROTOCOL.md)."""
 
 Reply = TypeVar("Reply", bound=wire.Message)
 
@@ -34,114 +44,23 @@ ELEMENT_TYPES: dict[wire.Element, np.dtype] = {
 """How an array holds values of each element type, as they are on the line."""
 
 
-class Transport(Protocol):
-    """The part of :class:`serial.Serial` that the link needs; a fake makes a test portless."""
-
-    timeout: float | None
-
-    def write(self, data: bytes, /) -> int | None:
-        """Send bytes."""
-
-    def read_until(self, expected: bytes = ..., size: int | None = None) -> bytes:
-        """Bytes up to and with ``expected``, or fewer when ``timeout`` runs out."""
-
-    def reset_input_buffer(self) -> None:
-        """Drop what has come in and was not read."""
-
-    def close(self) -> None:
-        """Release the port."""
+DECIDED_ROW = np.dtype([("action", "u1"), ("mode", "u1"), ("cycles", "<u4")])
+"""One row of the reply to DECIDE."""
 
 
-@dataclass
-class Traffic:
-    """Bytes and frames that crossed the link, in both directions, retries included."""
+@dataclass(frozen=True, eq=False)
+class Decisions:
+    """What a board made of a batch of rows.
 
-    bytes_sent: int = 0
-    bytes_received: int = 0
-    frames_sent: int = 0
-    frames_received: int = 0
-    retries: int = 0
+    Attributes:
+        actions: (n,) uint8.
+        modes: (n,) uint8, the :class:`~toolchain.protocol.Mode` that each was decided in.
+        cycles: (n,) uint32, the board's own count of each.
+    """
 
-    @property
-    def bytes_total(self) -> int:
-        """Bytes in both directions."""
-        return self.bytes_sent + self.bytes_received
-
-    @property
-    def messages(self) -> int:
-        """Frames in both directions."""
-        return self.frames_sent + self.frames_received
-
-    def __sub__(self, other: Traffic) -> Traffic:
-        return Traffic(**{k: v - getattr(other, k) for k, v in vars(self).items()})
-
-    def copy(self) -> Traffic:
-        """The counters as they are now."""
-        return Traffic(**vars(self))
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What answered: the identity that every result carries (DESIGN.md, "The link")."""
-
-    board: str
-    chip_id: str
-    firmware: str
-    engine: str
-    image_sha256: str
-    model_sha256: str
-    clock_hz: int
-    protocol: int
-    meter: str
-    reset_cause: str
-    n_inputs: int
-    n_outputs: int
-    input_element: str
-    output_element: str
-    max_payload: int
-    arena_bytes: int
-    fault: str
-    """What stopped the program before the board last started; empty when nothing did."""
-
-    @classmethod
-    def of(cls, hello: wire.HelloReply) -> Identity:
-        """From the board's own words.
-
-        Raises:
-            ProtocolError: a text is not ASCII, or a code is unknown.
-        """
-        try:
-            return cls(
-                board=hello.board.rstrip(b"\0").decode("ascii"),
-                chip_id=hello.chip_id.hex(),
-                firmware=hello.firmware.rstrip(b"\0").decode("ascii"),
-                engine=wire.Engine(hello.engine).name.lower(),
-                image_sha256=hello.image_sha256.hex(),
-                model_sha256=hello.model_sha256.hex(),
-                clock_hz=hello.clock_hz,
-                protocol=wire.VERSION,
-                meter=wire.MeterKind(hello.meter).name.lower(),
-                reset_cause=wire.ResetCause(hello.reset_cause).name.lower(),
-                n_inputs=hello.n_inputs,
-                n_outputs=hello.n_outputs,
-                input_element=wire.Element(hello.input_element).name.lower(),
-                output_element=wire.Element(hello.output_element).name.lower(),
-                max_payload=hello.max_payload,
-                arena_bytes=hello.arena_bytes,
-                fault=_fault_text(hello),
-            )
-        except (UnicodeDecodeError, ValueError) as error:
-            raise ProtocolError(f"HELLO cannot be read: {error}") from error
-
-
-def _fault_text(hello: wire.HelloReply) -> str:
-    cause = wire.FaultCause(hello.fault_cause)
-    if cause is wire.FaultCause.NONE:
-        return ""
-    return (
-        f"{cause.name.lower()} at pc 0x{hello.fault_pc:08x}, lr 0x{hello.fault_lr:08x}, "
-        f"status 0x{hello.fault_status:08x}"
-    )
+    actions: np.ndarray
+    modes: np.ndarray
+    cycles: np.ndarray
 
 
 @dataclass
@@ -149,35 +68,50 @@ class BoardClient:
     """One board behind one port.
 
     Every request is repeated under its sequence number until its reply comes; the board answers a
-    repetition from its last reply, so nothing is executed twice.
+    repetition from its memory, so nothing is executed twice.
+
+    Attributes:
+        transport: the byte stream.
+        port: what it is called in messages.
+        baud: the rate of the line.
+        pace: how much slower than its clock says the board runs; 1 on silicon.
+        reopen: finds the board's port again after an unplug and opens it; None where it cannot
+            come back.
+        max_payload: bytes of the largest frame's payload, as the board says in HELLO.
     """
 
     transport: Transport
     port: str
-    traffic: Traffic = field(default_factory=Traffic)
-    _sequence: int = 0
+    baud: int = 115_200
+    pace: float = 1.0
+    reopen: Callable[[], Transport] | None = None
+
+    def __post_init__(self) -> None:
+        grace_s = min(GRACE_S * self.pace, MAX_GRACE_S)
+        self.line = Line(self.transport, self.port, self.baud, grace_s=grace_s)
+        self.max_payload = wire.MAX_PAYLOAD_BYTES
+        self._clock_hz = UNKNOWN_CYCLES
+        self._row_cycles = UNKNOWN_CYCLES
+        self._counted = False
+        self._identity: Identity | None = None
 
     @classmethod
-    def open(cls, port: str, baud: int) -> BoardClient:
+    def open(cls, port: str, baud: int, *, pace: float = 1.0) -> BoardClient:
         """Open a device path or a pyserial URL.
 
         Raises:
-            LinkError: the port cannot be opened.
+            LinkError: the port cannot be opened, or another program has it.
         """
-        try:
-            transport = serial.serial_for_url(port, baudrate=baud, timeout=GREETING_TIMEOUT_S)
-            if hasattr(transport, "exclusive"):
-                transport.exclusive = True
-        except (serial.SerialException, ValueError) as error:
-            raise LinkError(
-                f"{port} cannot be opened: {error}",
-                hint="check the port's name and permissions, and that no other program has it open",
-            ) from error
-        return cls(transport, port)
+        return cls(open_port(port, baud), port, baud, pace, port_finder(port, baud))
+
+    @property
+    def traffic(self) -> Traffic:
+        """What has crossed the line."""
+        return self.line.traffic
 
     def close(self) -> None:
         """Release the port."""
-        self.transport.close()
+        self.line.transport.close()
 
     def __enter__(self) -> Self:
         return self
@@ -197,19 +131,67 @@ class BoardClient:
 
         Raises:
             LinkTimeoutError: nothing that speaks the protocol answered.
+            ProtocolError: the board speaks another version of it.
         """
-        self.transport.reset_input_buffer()
-        # A lone delimiter ends whatever half frame an earlier host may have left behind.
-        self._send(DELIMITER)
+        patient = self.line.tries, self.line.grace_s
+        self.line.tries = GREETING_TRIES
+        self.line.grace_s = min(self.line.grace_s, GREETING_GRACE_S * self.pace)
+        self.line.strange_bytes = 0
         try:
-            reply = self.request(wire.HelloRequest(), wire.HelloReply, GREETING_TIMEOUT_S)
+            self.line.clear()
+            reply = self.request(wire.HelloRequest(), wire.HelloReply)
         except LinkTimeoutError as error:
             raise LinkTimeoutError(
-                f"{self.port}: nothing answered HELLO in {TRIES} tries of "
-                f"{GREETING_TIMEOUT_S:.0f} s",
-                hint="check the wiring and the baud rate, or flash the board",
+                f"{self.port}: nothing answered HELLO in {GREETING_TRIES} tries; "
+                + (
+                    f"{self.line.strange_bytes} bytes came that are not of this protocol"
+                    if self.line.strange_bytes
+                    else "the line is silent"
+                ),
+                hint="another device is there, or the baud rate differs: check the port's name"
+                if self.line.strange_bytes
+                else "check the port's name and the wiring, or flash the board",
             ) from error
-        return Identity.of(reply)
+        finally:
+            self.line.tries, self.line.grace_s = patient
+        self._identity = Identity.of(reply)
+        self.max_payload = reply.max_payload
+        self._clock_hz = reply.clock_hz
+        return self._identity
+
+    def reconnect(self, within_s: float = COME_BACK_S) -> Identity:
+        """Open the port again when the board is back, and make sure that it is the same one.
+
+        Args:
+            within_s: how long to wait for it.
+
+        Raises:
+            LinkError: it did not come back, or cannot.
+            IdentityError: another board, image or model answers.
+        """
+        earlier = self._identity
+        if self.reopen is None or earlier is None:
+            raise LinkError(f"{self.port} broke off and cannot come back")
+        self.close()
+        deadline = time.monotonic() + within_s
+        while True:
+            try:
+                self.line.transport = self.reopen()
+                found = self.hello()
+            except LinkTimeoutError as error:
+                self.close()
+                failure: LinkError = error
+            except (ProtocolError, BoardFaultError):
+                raise
+            except LinkError as error:
+                failure = error
+            else:
+                same = {k: v for k, v in vars(earlier).items() if k not in ("reset_cause", "fault")}
+                check_identity(found, **same)
+                return found
+            if time.monotonic() > deadline:
+                raise failure
+            time.sleep(REOPEN_INTERVAL_S)
 
     def infer(
         self,
@@ -217,11 +199,10 @@ class BoardClient:
         n_outputs: int,
         output_element: wire.Element = wire.Element.INT8,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Run the network on one batch.
+        """Run the network on any number of rows, several frames of them in flight.
 
         Args:
-            inputs: (n, n_in) int8 or float32, as the network takes them; must fit one frame, see
-                :func:`rows_per_frame`.
+            inputs: (n, n_in) int8 or float32, as the network takes them.
             n_outputs: values per output row.
             output_element: what those values are.
 
@@ -231,107 +212,110 @@ class BoardClient:
         Raises:
             ProtocolError: the inputs are of a type that the line does not have.
         """
-        request = wire.InferRequest(len(inputs), _input_bytes(inputs).tobytes())
-        reply = self.request(request, wire.InferReply, WORK_TIMEOUT_S)
         output_type = ELEMENT_TYPES[output_element]
         layout = np.dtype([("cycles", "<u4"), ("output", output_type, (n_outputs,))])
-        table = _rows(reply.tail, reply.count, layout, len(inputs), "INFER")
+        values = _input_bytes(inputs)
+        questions = [
+            self._question(wire.InferRequest(len(rows), rows.tobytes()), wire.InferReply, len(rows))
+            for rows in self._cut(values, layout.itemsize)
+        ]
+        table = self._rows(questions, layout)
         return table["output"].reshape(len(inputs), n_outputs), table["cycles"]
 
-    def decide(self, inputs: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Decide one batch on the board.
+    def decide(
+        self, inputs: np.ndarray, masks: np.ndarray, *, period: int = 0, decided: int = 0
+    ) -> Decisions:
+        """Decide any number of rows on the board, several frames of them in flight.
 
         Args:
             inputs: (n, n_in) states, int8 or float32 as the network takes them.
             masks: (n, n_actions) bool, true where an action is allowed.
+            period: names the period that the rows belong to; as much as 16 bits hold is sent.
+            decided: rows of the period that were decided before these; 0 begins it.
 
-        Returns:
-            (n,) uint8 actions and (n,) uint32 cycles of each decision.
+        Raises:
+            BoardFaultError: also when the board is not at this point of the period.
         """
-        request = wire.DecideRequest(len(inputs), decide_rows(inputs, masks))
-        reply = self.request(request, wire.DecideReply, WORK_TIMEOUT_S)
-        layout = np.dtype([("action", "u1"), ("cycles", "<u4")])
-        table = _rows(reply.tail, reply.count, layout, len(inputs), "DECIDE")
-        return table["action"], table["cycles"]
+        questions = []
+        for rows in self._cut(decide_bytes(inputs, masks), DECIDED_ROW.itemsize):
+            request = wire.DecideRequest(len(rows), period & 0xFFFF, decided, rows.tobytes())
+            questions.append(self._question(request, wire.DecideReply, len(rows)))
+            decided += len(rows)
+        table = self._rows(questions, DECIDED_ROW)
+        return Decisions(table["action"], table["mode"], table["cycles"])
+
+    def set_budget(self, request: wire.BudgetRequest) -> None:
+        """Set what a period's decisions may take, and forget the period under way.
+
+        Raises:
+            BoardFaultError: the image has no fallback network.
+        """
+        self.request(request, wire.BudgetReply)
 
     def window(self, request: wire.WindowRequest) -> wire.WindowReply:
         """Bound one energy window on the board."""
-        return self.request(request, wire.WindowReply, WORK_TIMEOUT_S)
+        work_s = request.duration_us * 1e-6 * self.pace + self._work_s(request.iterations)
+        return self.request(request, wire.WindowReply, work_s)
 
     def meter(self) -> wire.MeterReply:
         """The board's power meter and its scales."""
-        return self.request(wire.MeterRequest(), wire.MeterReply, GREETING_TIMEOUT_S)
+        return self.request(wire.MeterRequest(), wire.MeterReply)
 
     def status(self) -> wire.StatusReply:
         """Stack depth and link counters of the board."""
-        return self.request(wire.StatusRequest(), wire.StatusReply, GREETING_TIMEOUT_S)
+        return self.request(wire.StatusRequest(), wire.StatusReply)
 
-    def request(self, message: wire.Message, reply: type[Reply], timeout_s: float) -> Reply:
-        """Send a request until its reply comes.
+    def request(self, message: wire.Message, reply: type[Reply], work_s: float = 0.0) -> Reply:
+        """Send one request until its reply comes.
+
+        Args:
+            message: the request.
+            reply: type of its reply.
+            work_s: s that the board may need for it.
 
         Raises:
-            LinkTimeoutError: no reply in :data:`TRIES` tries.
+            LinkTimeoutError: no reply in as many tries as the line makes.
             BoardFaultError: the board refused it.
             ProtocolError: the reply breaks the protocol.
         """
-        self._sequence = self._sequence % 0xFFFF + 1
-        data = encode(Frame(message.TYPE, self._sequence, message.encode()))
-        for attempt in range(TRIES):
-            self.traffic.retries += attempt > 0
-            self.traffic.frames_sent += 1
-            self._send(data)
-            frame = self._receive(self._sequence, timeout_s)
-            if frame is None:
-                continue
-            if frame.type == wire.ERROR_TYPE:
-                raise _fault(wire.ErrorReply.decode(frame.payload), type(message).__name__)
-            if frame.type != reply.TYPE:
-                raise ProtocolError(
-                    f"{type(message).__name__} was answered by type 0x{frame.type:02x}, "
-                    f"expected 0x{reply.TYPE:02x}"
-                )
-            return reply.decode(frame.payload)
-        raise LinkTimeoutError(
-            f"{self.port}: no reply to {type(message).__name__} in {TRIES} tries of "
-            f"{timeout_s:.0f} s",
-            hint="check that the board is still powered and connected",
-        )
+        (answer,) = self.line.ask([Question(message, reply, work_s)])
+        return cast(Reply, answer)
 
-    def _send(self, data: bytes) -> None:
-        try:
-            self.transport.write(data)
-        except (serial.SerialException, OSError) as error:
-            raise LinkError(f"{self.port} broke off: {error}") from error
-        self.traffic.bytes_sent += len(data)
+    def _question(self, message: wire.Message, reply: type[wire.Message], rows: int) -> Question:
+        return Question(message, reply, self._work_s(rows))
 
-    def _receive(self, sequence: int, timeout_s: float) -> Frame | None:
-        """The next whole frame with this sequence number; None when the time is over."""
-        deadline = time.monotonic() + timeout_s
-        pending = b""
-        while (left := deadline - time.monotonic()) > 0:
-            self.transport.timeout = left
-            try:
-                chunk = self.transport.read_until(DELIMITER, MAX_FRAME_BYTES + 1)
-            except (serial.SerialException, OSError) as error:
-                raise LinkError(f"{self.port} broke off: {error}") from error
-            self.traffic.bytes_received += len(chunk)
-            pending += chunk
-            if not pending.endswith(DELIMITER):
-                pending = pending if len(pending) <= MAX_FRAME_BYTES else b""
-                continue
-            encoded, pending = pending[:-1], b""
-            if not encoded:
-                continue
-            try:
-                frame = decode(encoded)
-            except ProtocolError as error:
-                if error.hint is not None:  # another version: asking again cannot help
-                    raise
-                continue
-            self.traffic.frames_received += 1
-            if frame.sequence == sequence:
-                return frame
-        return None
+    def _work_s(self, rows: int) -> float:
+        """s that so many inferences may take, by the board's own counts of those before."""
+        return rows * self._row_cycles * self.pace / self._clock_hz
+
+    def _cut(self, rows: np.ndarray, reply_row_bytes: int) -> list[np.ndarray]:
+        """Rows of bytes, as many to a frame as fit; what has no row goes in one frame as well."""
+        batch = rows_per_frame(self.max_payload, rows.shape[1], reply_row_bytes)
+        return [rows[start : start + batch] for start in range(0, max(len(rows), 1), batch)]
+
+    def _rows(self, questions: list[Question], layout: np.dtype) -> np.ndarray:
+        """Ask, and put the rows of all replies together; their cycles set the next timeouts."""
+        tables = []
+        for question, answer in zip(questions, self.line.ask(questions), strict=True):
+            asked, got = cast(_Counted, question.message), cast(_Counted, answer)
+            name = type(question.message).__name__.removesuffix("Request").upper()
+            tables.append(_table(got.tail, got.count, layout, asked.count, name))
+        table = np.concatenate(tables)
+        if len(table):
+            usual = CYCLES_MARGIN * int(np.median(table["cycles"]))
+            self._row_cycles = max(self._row_cycles, usual) if self._counted else usual
+            self._counted = True
+            # A board that is deaf for longer than its UART can bridge loses what comes meanwhile.
+            deaf_bytes = usual / CYCLES_MARGIN / self._clock_hz * self.baud / BITS_PER_BYTE
+            self.line.window = wire.WINDOW if deaf_bytes <= BRIDGED_BYTES else 1
+        return table
+
+
+class _Counted(Protocol):
+    """Messages with rows."""
+
+    count: int
+    tail: bytes
 
 
 def rows_per_frame(max_payload: int, request_row_bytes: int, reply_row_bytes: int) -> int:
@@ -357,9 +341,18 @@ def decide_rows(inputs: np.ndarray, masks: np.ndarray) -> bytes:
     Raises:
         ProtocolError: the inputs are of a type that the line does not have.
     """
+    return decide_bytes(inputs, masks).tobytes()
+
+
+def decide_bytes(inputs: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """The same as an (n, bytes of a row) uint8 array.
+
+    Raises:
+        ProtocolError: as :func:`decide_rows`.
+    """
     _, n_actions = masks.shape
     bits = (masks.astype(np.uint32) << np.arange(n_actions, dtype=np.uint32)).sum(axis=1)
-    return np.column_stack([bits.astype(np.uint8), _input_bytes(inputs)]).tobytes()
+    return np.column_stack([bits.astype(np.uint8), _input_bytes(inputs)])
 
 
 def _input_bytes(inputs: np.ndarray) -> np.ndarray:
@@ -374,36 +367,7 @@ def _input_bytes(inputs: np.ndarray) -> np.ndarray:
     )
 
 
-def check_identity(found: Identity, **expected: str) -> None:
-    """Refuse a board that is not the expected one.
-
-    Args:
-        found: what answered.
-        expected: fields of :class:`Identity` and the values they must have.
-
-    Raises:
-        IdentityError: a field differs.
-    """
-    for name, value in expected.items():
-        actual = getattr(found, name)
-        if actual != value:
-            raise IdentityError(
-                f"the board reports {name} {actual!r}, expected {value!r}",
-                hint="flash the image again (leave out --no-flash), or name the right target",
-            )
-
-
-def _fault(error: wire.ErrorReply, request: str) -> BoardFaultError:
-    try:
-        code = wire.ErrorCode(error.code)
-    except ValueError:
-        return BoardFaultError(f"the board refused {request} with unknown code {error.code}")
-    return BoardFaultError(
-        f"the board refused {request}: {code.name} ({code.gloss}; value {error.detail})"
-    )
-
-
-def _rows(tail: bytes, count: int, layout: np.dtype, expected: int, name: str) -> np.ndarray:
+def _table(tail: bytes, count: int, layout: np.dtype, expected: int, name: str) -> np.ndarray:
     if count != expected or len(tail) != expected * layout.itemsize:
         raise ProtocolError(
             f"{name}: {expected} rows were asked for, the reply says {count} in {len(tail)} bytes"

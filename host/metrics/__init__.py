@@ -15,10 +15,12 @@ from host.metrics.decision import (
     decision_quality,
     robustness_score,
 )
+from host.metrics.energy_saving import decisions_by_mode, energy_saving
 from host.metrics.metric import METRIC_NAMES, UNITS, Metric, Provenance, unavailable, weakest
 from host.metrics.node import (
     EnergyWindow,
     comms_overhead,
+    energy_of_modes,
     energy_per_decision,
     inference_latency,
     memory_footprint,
@@ -39,8 +41,11 @@ __all__ = [
     "composite",
     "composite_log",
     "decision_quality",
+    "decisions_by_mode",
+    "energy_of_modes",
     "energy_per_decision",
     "energy_recovery",
+    "energy_saving",
     "inference_latency",
     "material_circularity",
     "material_circularity_indicator",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median, stdev
 from typing import Literal
@@ -20,6 +20,7 @@ class EnergyWindow:
 
     Args:
         kind: what the node did inside of it.
+        mode: of its decisions, such as ``full``; empty when idle.
         iterations: decisions made inside of it; 0 when idle.
         elapsed_s: s between the meter's reset and its reading.
         energy_j: J that went into the board.
@@ -35,6 +36,7 @@ class EnergyWindow:
     resolution_j: float
     accepted: bool
     reason: str = ""
+    mode: str = ""
 
     def __post_init__(self) -> None:
         if not self.accepted:
@@ -97,6 +99,59 @@ def energy_per_decision(windows: Sequence[EnergyWindow], provenance: Provenance)
             _uncertainty(nets, max(steps)), from_idle
         )
     return Metric(total_j, unit, provenance, detail)
+
+
+def energy_of_modes(
+    windows: Sequence[EnergyWindow], decisions: Mapping[str, int], provenance: Provenance
+) -> Metric:
+    """J of the board for one decision of a replay that was decided in several modes.
+
+    The mean of :func:`energy_per_decision` of each mode, weighted by the decisions that were made
+    in it. Uncertainties are weighted and added in quadrature, but those of the idle-subtracted
+    energy as they are, since all modes share the idle windows. ``detail["modes"]`` has every mode
+    that has windows, those without a decision too.
+
+    Args:
+        windows: all that were tried, in all modes.
+        decisions: made in the replay, by mode.
+        provenance: of the meter and the board.
+    """
+    names = list(dict.fromkeys([*decisions, *(w.mode for w in windows if w.kind == "inference")]))
+    apart = {
+        name: energy_per_decision(
+            [w for w in windows if w.kind == "idle" or w.mode == name], provenance
+        )
+        for name in names
+    }
+    unit, total = UNITS["energy_per_decision"], sum(decisions.values())
+    modes = {
+        name: {"decisions": decisions.get(name, 0), **metric.as_dict()}
+        for name, metric in apart.items()
+    }
+    shares = {name: count / total for name, count in decisions.items() if count}
+    missing = [name for name in shares if apart[name].value is None]
+    if not shares or missing:
+        reasons = [f"mode {name}: {apart[name].detail['reason']}" for name in missing]
+        return unavailable(unit, "; ".join(reasons) or "no decision was made", modes=modes)
+
+    def weighted(key: str, add: Callable[..., float]) -> float | None:
+        parts = [(share, apart[name].detail[key]) for name, share in shares.items()]
+        if any(figure is None for _, figure in parts):
+            return None
+        return add(*(share * figure for share, figure in parts))
+
+    def plus(*parts: float) -> float:
+        return math.fsum(parts)
+
+    detail = {
+        "total_j": weighted("total_j", plus),
+        "total_uncertainty_j": weighted("total_uncertainty_j", math.hypot),
+        "idle_subtracted_j": weighted("idle_subtracted_j", plus),
+        "idle_subtracted_uncertainty_j": weighted("idle_subtracted_uncertainty_j", plus),
+        "idle_power_w": next(iter(apart.values())).detail["idle_power_w"],
+        "modes": modes,
+    }
+    return Metric(detail["total_j"], unit, provenance, detail)
 
 
 def memory_footprint(

@@ -1,8 +1,10 @@
 """The replay: a scenario decided by the board, day by day, in closed loop.
 
 A day's returns are observed, quantized, sent to the board, decided there, and executed; the next
-day's states follow from that. Every decision is compared with the INT8 reference. Each day is kept
-in a journal as soon as it is decided, so a replay that broke off goes on at the first missing day.
+day's states follow from that. A day is a decision cycle, which the board begins with its whole
+energy budget. Every decision is compared with the INT8 reference of the network that made it, and
+which one that was with the books of the budget. Each day is kept in a journal as soon as it is
+decided, so a replay that broke off goes on at the first missing day.
 """
 
 from __future__ import annotations
@@ -10,20 +12,33 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from host.link import BoardClient, Identity, rows_per_frame
+from host.link import BoardClient
+from host.replay.budget import EnergyBudget
+from host.replay.reference import Reference
 from toolchain.environment import UNDECIDED, Disposition, ObservationTransform, Simulation
-from toolchain.errors import MismatchError, RunFolderError
-from toolchain.policy.choice import choose
-from toolchain.quantize import Int8Policy
+from toolchain.errors import (
+    BoardFaultError,
+    IdentityError,
+    LinkError,
+    MismatchError,
+    ProtocolError,
+    RunFolderError,
+)
+from toolchain.protocol import ErrorCode, Mode
 from toolchain.scenario import Scenario
 
-REPLY_ROW_BYTES = 5  # action, cycles
+_LISTS = ("actions", "modes", "cycles")
+"""What a day's journal entry holds of each decision."""
+
+MAX_LOSSES = 3
+"""A day that lost its board more often is given up."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +46,8 @@ class Replay:
     """One scenario, decided.
 
     Attributes:
-        rows: the simulation's rows with ``cycles`` (uint32) of the board's own count appended.
+        rows: the simulation's rows with the board's own ``cycles`` (uint32) and ``mode`` (``full``
+            or ``fallback``) appended; null where a dead node decided nothing.
         bytes_total: that crossed the link for the decisions, in both directions.
         messages: frames, likewise.
         retries: requests that had to be repeated.
@@ -45,9 +61,9 @@ class Replay:
 
 def replay(
     client: BoardClient,
-    identity: Identity,
     scenario: Scenario,
-    policy: Int8Policy,
+    reference: Reference,
+    budget: EnergyBudget,
     journal: Path,
     *,
     perturbation: ObservationTransform | None = None,
@@ -57,21 +73,23 @@ def replay(
 
     Args:
         client: the open link.
-        identity: what answered HELLO.
         scenario: what to decide.
-        policy: quantizes the states, and is the reference of every decision.
+        reference: quantizes the states, and knows what either network decides.
+        budget: what the board may spend on a day's decisions before its fallback decides.
         journal: file of the days that are decided; days in it are not asked for again.
         perturbation: acts on what the policy sees.
         on_day: called after each day with the number of its decisions.
 
     Raises:
-        MismatchError: the board decided otherwise than the reference.
+        MismatchError: the board decided otherwise than the reference, or in another mode than the
+            budget demands.
         RunFolderError: the journal is not of this replay.
     """
     simulation = Simulation(scenario, perturbation)
-    batch_rows = rows_per_frame(identity.max_payload, 1 + policy.n_inputs, REPLY_ROW_BYTES)
     done = _read_journal(journal)
+    client.set_budget(budget.request)
     cycles: list[np.ndarray] = []
+    modes: list[np.ndarray] = []
     totals = np.zeros(3, dtype=np.int64)
     with journal.open("a", encoding="utf-8") as log:
         while not simulation.done:
@@ -80,69 +98,96 @@ def replay(
                 entry = done.pop(0)
                 _check_entry(entry, batch.day, len(batch.products), journal)
             else:
-                entry = _decide_day(client, policy, batch.states, batch.masks, batch_rows)
-                entry["day"] = int(batch.day)
+                inputs = reference.quantize(batch.states)
+                entry = _decide_day(client, int(batch.day), inputs, batch.masks, budget)
                 log.write(json.dumps(entry, separators=(",", ":")) + "\n")
                 log.flush()
             actions = np.asarray(entry["actions"], dtype=np.int64)
-            _compare(actions, policy, batch.states, batch.masks, int(batch.day))
+            day_modes = np.asarray(entry["modes"], dtype=np.uint8)
+            day_cycles = np.asarray(entry["cycles"], dtype=np.uint32)
+            _compare_modes(day_modes, budget.modes(day_cycles), int(batch.day))
+            _compare(actions, day_modes, reference, batch.states, batch.masks, int(batch.day))
             simulation.execute(actions)
-            cycles.append(np.asarray(entry["cycles"], dtype=np.uint32))
+            cycles.append(day_cycles)
+            modes.append(day_modes)
             totals += (entry["bytes"], entry["messages"], entry["retries"])
             on_day(len(actions))
-    return Replay(
-        _with_cycles(simulation.rows(), np.concatenate(cycles) if cycles else np.zeros(0)),
-        *(int(total) for total in totals),
-    )
-
-
-def _with_cycles(rows: pa.Table, cycles: np.ndarray) -> pa.Table:
-    """Append the board's counts; null where a dead node decided nothing."""
-    column = np.zeros(rows.num_rows, dtype=np.uint32)
+    rows = simulation.rows()
     undecided = rows["action"].to_numpy() == UNDECIDED
-    column[~undecided] = cycles
-    return rows.append_column("cycles", pa.array(column, pa.uint32(), mask=undecided))
+    names = np.array([mode.name.lower() for mode in Mode])
+    counts = np.concatenate([np.zeros(0, dtype=np.uint32), *cycles])
+    mode_of = names[np.concatenate([np.zeros(0, dtype=np.uint8), *modes])]
+    rows = _with_column(rows, "cycles", pa.uint32(), counts, undecided)
+    rows = _with_column(rows, "mode", pa.string(), mode_of, undecided)
+    return Replay(rows, *(int(total) for total in totals))
+
+
+def _with_column(
+    rows: pa.Table, name: str, kind: pa.DataType, values: np.ndarray, undecided: np.ndarray
+) -> pa.Table:
+    """Append a column of decisions; null where a dead node decided nothing."""
+    column = np.zeros(rows.num_rows, dtype=values.dtype)
+    column[~undecided] = values
+    return rows.append_column(name, pa.array(column, mask=undecided).cast(kind))
 
 
 def _decide_day(
-    client: BoardClient,
-    policy: Int8Policy,
-    states: np.ndarray,
-    masks: np.ndarray,
-    batch_rows: int,
+    client: BoardClient, day: int, inputs: np.ndarray, masks: np.ndarray, budget: EnergyBudget
 ) -> dict[str, Any]:
-    inputs = policy.quantize(states)
+    """Have a day decided; a board that was unplugged or reset meanwhile begins the day anew."""
     before = client.traffic.copy()
-    actions: list[int] = []
-    cycles: list[int] = []
-    for start in range(0, len(inputs), batch_rows):
-        part = slice(start, start + batch_rows)
-        chosen, counted = client.decide(inputs[part], masks[part])
-        actions += chosen.tolist()
-        cycles += counted.tolist()
+    for losses in count(1):
+        try:
+            made = client.decide(inputs, masks, period=day)
+            break
+        except BoardFaultError as error:
+            if error.code != ErrorCode.PERIOD or losses > MAX_LOSSES:
+                raise
+        except (IdentityError, ProtocolError):
+            raise
+        except LinkError:  # it broke off, or fell silent
+            if client.reopen is None or losses > MAX_LOSSES:
+                raise
+        client.reconnect()
+        client.set_budget(budget.request)
     used = client.traffic - before
     return {
-        "actions": actions,
-        "cycles": cycles,
+        "day": day,
+        **{name: getattr(made, name).tolist() for name in _LISTS},
         "bytes": used.bytes_total,
         "messages": used.messages,
         "retries": used.retries,
     }
 
 
+def _compare_modes(modes: np.ndarray, demanded: np.ndarray, day: int) -> None:
+    wrong = np.flatnonzero(modes != demanded)
+    if len(wrong):
+        row = int(wrong[0])
+        raise MismatchError(
+            f"day {day}, row {row}: the board decided in mode {_mode_name(modes[row])}, its energy "
+            f"budget and its own cycle counts demand {_mode_name(demanded[row])}",
+            hint="the board may have been reset and have lost its budget; run it again",
+        )
+
+
 def _compare(
-    actions: np.ndarray, policy: Int8Policy, states: np.ndarray, masks: np.ndarray, day: int
+    actions: np.ndarray,
+    modes: np.ndarray,
+    reference: Reference,
+    states: np.ndarray,
+    masks: np.ndarray,
+    day: int,
 ) -> None:
-    outputs = policy.outputs(policy.quantize(states))
-    expected = choose(outputs, masks)
+    expected, outputs = reference.decide(reference.quantize(states), masks, modes)
     wrong = np.flatnonzero(actions != expected)
     if len(wrong):
         row = int(wrong[0])
         raise MismatchError(
-            f"day {day}, row {row}: the board chose {_name(actions[row])}, the INT8 reference "
-            f"{_name(expected[row])} (outputs {outputs[row].tolist()}, allowed "
-            f"{masks[row].astype(int).tolist()}); {len(wrong)} of {len(actions)} rows of that day "
-            "differ",
+            f"day {day}, row {row}, mode {_mode_name(modes[row])}: the board chose "
+            f"{_name(actions[row])}, the INT8 reference {_name(expected[row])} (outputs "
+            f"{outputs[row].tolist()}, allowed {masks[row].astype(int).tolist()}); {len(wrong)} of "
+            f"{len(actions)} rows of that day differ",
             hint="run 'jouleloop infer' with the model and these inputs to see which engine is off",
         )
 
@@ -152,6 +197,13 @@ def _name(action: int) -> str:
         return Disposition(action).name.lower()
     except ValueError:
         return f"action {action}"
+
+
+def _mode_name(mode: int) -> str:
+    try:
+        return Mode(mode).name.lower()
+    except ValueError:
+        return f"{mode}, which is none"
 
 
 def _read_journal(path: Path) -> list[dict[str, Any]]:
@@ -171,9 +223,10 @@ def _read_journal(path: Path) -> list[dict[str, Any]]:
 
 
 def _check_entry(entry: dict[str, Any], day: int, products: int, path: Path) -> None:
-    if entry.get("day") != day or len(entry.get("actions", ())) != products:
+    found = [len(entry.get(name, ())) for name in _LISTS]
+    if entry.get("day") != day or found != [products] * len(_LISTS):
         raise RunFolderError(
-            f"{path}: day {entry.get('day')} with {len(entry.get('actions', ()))} decisions stands "
-            f"where day {day} with {products} is expected",
+            f"{path}: day {entry.get('day')} with {' / '.join(map(str, found))} "
+            f"{' / '.join(_LISTS)} stands where day {day} with {products} of each is expected",
             hint="delete it to replay from the first day",
         )

@@ -1,20 +1,22 @@
 """Energy windows: the firmware bounds them, the meter measures, the host accepts or refuses.
 
 The rules follow EEMBC's and MLPerf Tiny's (FACTS.md section 4): a warm-up that is not counted, at
-least ten iterations, five windows, and enough energy for the meter's resolution.
+least ten iterations, five windows, and enough energy for the meter's resolution. Each mode of the
+board has windows of its own.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from host.link import BoardClient, Identity, decide_rows
 from host.metrics import EnergyWindow
 from toolchain.errors import MeasurementError
-from toolchain.protocol import WindowKind, WindowReply, WindowRequest
+from toolchain.protocol import Mode, WindowKind, WindowReply, WindowRequest
 
 MIN_ITERATIONS = 10
 MIN_COUNTS = 100
@@ -67,10 +69,10 @@ def measure_windows(
     scale: MeterScale,
     inputs: np.ndarray,
     masks: np.ndarray,
-    cycles_per_decision: float,
+    modes: Sequence[Mode],
     plan: WindowPlan,
 ) -> list[EnergyWindow]:
-    """Run the warm-up, then ``plan.repeats`` inference windows and as many idle ones.
+    """Run a warm-up and ``plan.repeats`` windows of each mode, then as many idle ones.
 
     Args:
         client: the open link.
@@ -78,24 +80,27 @@ def measure_windows(
         scale: of the board's meter.
         inputs: (n, n_in) int8 states to cycle through; must fit one frame.
         masks: (n, n_actions) bool.
-        cycles_per_decision: from the replay, to choose the number of iterations.
+        modes: that are measured; their warm-up says how many decisions make a window.
         plan: lengths and repeats.
 
     Returns:
         All windows, the refused ones with their reason.
     """
-    iterations = max(
-        MIN_ITERATIONS, math.ceil(plan.window_s * identity.clock_hz / cycles_per_decision)
-    )
     rows = decide_rows(inputs, masks)
-    decide = WindowRequest(WindowKind.INFERENCE, iterations, 0, len(inputs), rows)
-    warm_up = WindowRequest(WindowKind.INFERENCE, MIN_ITERATIONS, 0, len(inputs), rows)
-    idle = WindowRequest(WindowKind.IDLE, 0, round(plan.window_s * 1e6), 0)
-
-    client.window(warm_up)
     windows = []
-    for request in (*[decide] * plan.repeats, *[idle] * plan.repeats):
-        windows.append(_judge(request, client.window(request), identity, scale))
+
+    def measure(request: WindowRequest) -> None:
+        for _ in range(plan.repeats):
+            windows.append(_judge(request, client.window(request), identity, scale))
+
+    for mode in modes:
+        short = WindowRequest(WindowKind.INFERENCE, mode, MIN_ITERATIONS, 0, len(inputs), rows)
+        # A window has cycles besides its decisions, which the difference of two does not.
+        longer = client.window(replace(short, iterations=2 * MIN_ITERATIONS))
+        cycles = max(1, longer.cycles - client.window(short).cycles) / MIN_ITERATIONS
+        iterations = math.ceil(plan.window_s * identity.clock_hz / cycles)
+        measure(replace(short, iterations=max(MIN_ITERATIONS, iterations)))
+    measure(WindowRequest(WindowKind.IDLE, Mode.FULL, 0, round(plan.window_s * 1e6), 0))
     return windows
 
 
@@ -125,6 +130,7 @@ def _judge(
         resolution_j=scale.energy_lsb_j + power_w * scale.conversion_s,
         accepted=not reason,
         reason=reason,
+        mode="" if kind is WindowKind.IDLE else Mode(request.mode).name.lower(),
     )
 
 
@@ -132,13 +138,17 @@ def check_windows(windows: list[EnergyWindow]) -> None:
     """Refuse a set of windows with nothing to take a median of.
 
     Raises:
-        MeasurementError: no inference or no idle window was accepted.
+        MeasurementError: no idle window was accepted, or no inference window of a mode.
     """
+    groups = dict.fromkeys((window.kind, window.mode) for window in windows)
     for kind in ("inference", "idle"):
-        of_kind = [window for window in windows if window.kind == kind]
-        if not any(window.accepted for window in of_kind):
-            reasons = "; ".join(sorted({window.reason for window in of_kind})) or "none was run"
+        if all(kind != found for found, _ in groups):
+            groups[kind, ""] = None
+    for kind, mode in groups:
+        of_group = [window for window in windows if (window.kind, window.mode) == (kind, mode)]
+        if not any(window.accepted for window in of_group):
+            reasons = "; ".join(sorted({window.reason for window in of_group})) or "none was run"
             raise MeasurementError(
-                f"no {kind} window can be used: {reasons}",
+                f"no {kind} window{f' of mode {mode}' * bool(mode)} can be used: {reasons}",
                 hint="lengthen the windows with --window-s, or check the meter's wiring",
             )

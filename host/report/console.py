@@ -11,6 +11,8 @@ from rich.table import Table
 
 RESULT_FILE = "result.json"
 REPORT_FILE = "report.html"
+ENERGY_SAVING_ROWS = ("full_only", "fallback_only", "as_decided")
+"""Entries of ``energy_saving`` that are shown, in order."""
 
 
 def format_value(value: float | None, unit: str) -> str:
@@ -46,6 +48,10 @@ def print_result(result: Mapping[str, Any], folder: Path, console: Console) -> N
         table.add_row(name, format_value(score["value"], ""), score["provenance"], style="bold")
     console.print(table)
 
+    console.print()
+    console.print(_energy_saving(result["energy_saving"]))
+    console.print(budget_text(result["energy_saving"]), markup=False, soft_wrap=True)
+
     baselines = Table(box=None, pad_edge=False)
     baselines.add_column("policy")
     baselines.add_column("value (EUR)", justify="right")
@@ -59,3 +65,35 @@ def print_result(result: Mapping[str, Any], folder: Path, console: Console) -> N
     console.print()
     console.print(f"result  {folder / 'report' / RESULT_FILE}", markup=False, soft_wrap=True)
     console.print(f"report  {folder / 'report' / REPORT_FILE}", markup=False, soft_wrap=True)
+
+
+def _energy_saving(saving: Mapping[str, Any]) -> Table:
+    """Both networks alone, and as the energy budget mixed them."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("network")
+    for heading in ("decision quality", "energy per decision", "decided by"):
+        table.add_column(heading, justify="left" if heading == "decided by" else "right")
+    for name in ENERGY_SAVING_ROWS:
+        entry = saving[name]
+        table.add_row(
+            name.replace("_", " "),
+            format_value(entry["decision_quality"], ""),
+            format_value(entry["energy_per_decision_j"], "J"),
+            entry["decided_by"],
+        )
+    return table
+
+
+def budget_text(saving: Mapping[str, Any]) -> str:
+    """One sentence on the energy budget and how often it was reached."""
+    limit = saving["budget_j_per_decision_cycle"]
+    if limit is None:
+        return "no energy budget: the full network decided everything"
+    share = saving["as_decided"]["decisions"]["fallback"] / max(
+        1, sum(saving["as_decided"]["decisions"].values())
+    )
+    return (
+        f"budget {format_value(limit, 'J')} for each decision cycle (a day), reached in "
+        f"{saving['decision_cycles_at_the_budget']} of {saving['decision_cycles']}; the fallback "
+        f"made {share:.1%} of the decisions"
+    )

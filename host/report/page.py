@@ -10,7 +10,7 @@ import jinja2
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from host.report.console import format_value
+from host.report.console import ENERGY_SAVING_ROWS, budget_text, format_value
 
 TEMPLATES = Path(__file__).parent
 LAYOUT = {
@@ -29,12 +29,14 @@ def render(
     Args:
         result: as in ``result.json``.
         latency_us: on-board time of each decision, in us.
-        windows: energy windows as mappings (kind, iterations, elapsed_s, energy_j, accepted).
+        windows: energy windows as mappings (kind, mode, iterations, elapsed_s, energy_j, accepted).
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True
     )
     environment.globals["format_value"] = format_value
+    environment.globals["budget_text"] = budget_text
+    environment.globals["energy_saving_rows"] = ENERGY_SAVING_ROWS
     plots = {
         "Decision quality beside the baselines": _baselines(result["baselines"]),
         "On-board latency of a decision": _latency(latency_us),
@@ -65,8 +67,8 @@ def _latency(latency_us: Sequence[float]) -> go.Figure:
 
 def _windows(windows: Sequence[Mapping[str, Any]]) -> go.Figure:
     figure = go.Figure()
-    for kind in ("inference", "idle"):
-        of_kind = [window for window in windows if window["kind"] == kind]
+    for kind in dict.fromkeys(_window_name(window) for window in windows):
+        of_kind = [window for window in windows if _window_name(window) == kind]
         power_mw = [1e3 * window["energy_j"] / window["elapsed_s"] for window in of_kind]
         figure.add_trace(
             go.Scatter(y=power_mw, x=list(range(1, len(of_kind) + 1)), mode="markers", name=kind)
@@ -74,6 +76,10 @@ def _windows(windows: Sequence[Mapping[str, Any]]) -> go.Figure:
     return figure.update_layout(
         **LAYOUT | {"showlegend": True}, xaxis_title="window", yaxis_title="mean power, mW"
     )
+
+
+def _window_name(window: Mapping[str, Any]) -> str:
+    return f"{window['mode']} {window['kind']}".strip()
 
 
 def _memory(detail: Mapping[str, Any]) -> go.Figure:

@@ -18,6 +18,13 @@ def print_quantization(summary: Mapping[str, Any], console: Console) -> None:
         f"({quality['kept']:.2%} kept) on {quality['scenarios']} validation scenarios",
         markup=False,
     )
+    limits = summary["limits"]
+    console.print(
+        f"limits      at least {limits['least_equal_decisions']:.0%} equal and "
+        f"{limits['least_quality_kept']:.0%} of the quality kept: "
+        f"{'met' if limits['met'] else 'NOT MET; try --method quantization-aware'}",
+        markup=False,
+    )
     table = Table(box=None, pad_edge=False)
     for name in ("layer", "seen", "representable", "step", "saturated", "equal alone"):
         table.add_column(name, justify="left" if name == "layer" else "right")
@@ -44,9 +51,33 @@ def print_quantization(summary: Mapping[str, Any], console: Console) -> None:
             f"near ties   {report['near_ties']:.0%} of the changed decisions are within two steps "
             "of the output"
         )
-    for name, variant in summary.get("variants", {}).items():
-        console.print(
-            f"{name:20s} quality {variant['quality']:.4f}, equal {variant['equal_decisions']:.2%}, "
-            f"{variant['tflite_bytes']:,} B, widths {variant['widths']}, by {variant['ran_by']}",
-            markup=False,
+    fallback = summary["fallback"]
+    console.print(
+        f"fallback    widths {fallback['widths']}, {fallback['macs']:,} of the policy's "
+        f"{fallback['full_macs']:,} MACs, quality {fallback['quality']:.4f} of "
+        f"{fallback['full_quality']:.4f} ({fallback['kept']:.2%} kept), equal "
+        f"{fallback['equal_decisions']:.2%}",
+        markup=False,
+    )
+    if summary.get("variants"):
+        console.print()
+        console.print(_variants_table(summary))
+
+
+def _variants_table(summary: Mapping[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("variant")
+    for title in ("quality", "kept", "equal", "size (B)", "gzip (B)", "widths", "run by"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for name, variant in summary["variants"].items():
+        table.add_row(
+            name,
+            f"{variant['quality']:.4f}",
+            f"{variant['quality'] / summary['quality']['float']:.2%}",
+            f"{variant['equal_decisions']:.2%}",
+            f"{variant['tflite_bytes']:,}",
+            f"{variant['gzip_bytes']:,}",
+            "-".join(map(str, variant["widths"])),
+            variant["ran_by"],
         )
+    return table

@@ -20,6 +20,8 @@ from host.chain import settings
 pytestmark = [pytest.mark.firmware, pytest.mark.emulator]
 
 LIMIT_S = 120.0
+VARIANTS = 9
+ENERGY_BUDGET = "1.6e-5"  # the finished run's
 
 RUN = """
 import json, sys
@@ -30,7 +32,7 @@ from host.chain.settings import PRESETS, Preset, PresetName
 
 settings.PRESETS[PresetName.QUICK] = Preset(**json.loads(sys.argv[2]))
 bench("pico@emulator", preset=None, seed=7, out=Path(sys.argv[1]), force=False, flash=True,
-      command="test", console=Console(stderr=True))
+      command="test", console=Console(stderr=True), energy_budget=sys.argv[3])
 """
 
 
@@ -43,6 +45,7 @@ def start(tmp_path: Path, small_preset: settings.Preset):
 
     def run(folder: Path) -> subprocess.Popen:
         command = [sys.executable, "-c", RUN, str(folder), json.dumps(asdict(small_preset))]
+        command.append(ENERGY_BUDGET)
         return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
     return run
@@ -67,7 +70,9 @@ def journal_lines(folder: Path, variant: str) -> int:
 def windows_began(folder: Path) -> bool:
     """All variants are there; nothing after the windows is."""
     partial = folder / ".replay.partial"
-    return len(list(partial.glob("*.parquet"))) == 9 and not (partial / "windows.json").exists()
+    return (
+        len(list(partial.glob("*.parquet"))) == VARIANTS and not (partial / "windows.json").exists()
+    )
 
 
 MOMENTS: dict[str, tuple[Callable[[Path], bool], signal.Signals]] = {

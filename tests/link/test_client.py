@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from host.link import BoardClient, Identity, check_identity, decide_rows, rows_per_frame
-from host.link.client import TRIES
+from host.link.client import GREETING_TRIES
 from host.link.framing import DELIMITER, Frame, decode, encode
 from toolchain import protocol as wire
 from toolchain.errors import BoardFaultError, IdentityError, LinkTimeoutError, ProtocolError
@@ -24,6 +24,7 @@ HELLO = wire.HelloReply(
     chip_id=bytes(range(8)),
     image_sha256=b"i" * 32,
     model_sha256=b"m" * 32,
+    fallback_sha256=bytes(32),
     clock_hz=125_000_000,
     max_payload=2048,
     n_inputs=3,
@@ -58,19 +59,21 @@ class FakeBoard:
             reply: wire.Message = HELLO
         elif frame.type == wire.DecideRequest.TYPE:
             count = wire.DecideRequest.decode(frame.payload).count
-            reply = wire.DecideReply(count, b"".join(bytes([i, 9, 0, 0, 0]) for i in range(count)))
+            rows = b"".join(bytes([i, i % 2, 9, 0, 0, 0]) for i in range(count))
+            reply = wire.DecideReply(count, rows)
+        elif frame.type == wire.BudgetRequest.TYPE:
+            reply = wire.BudgetReply()
         else:
             reply = wire.ErrorReply(frame.type, wire.ErrorCode.NO_METER, 0)
         return encode(Frame(reply.TYPE, frame.sequence, reply.encode()))
 
-    def read_until(self, expected: bytes = DELIMITER, size: int | None = None) -> bytes:
-        end = self._input.find(expected)
-        if end < 0:
-            self.timeout = 0
-            data, self._input = bytes(self._input), bytearray()
-            return data
-        data = bytes(self._input[: end + 1])
-        del self._input[: end + 1]
+    @property
+    def in_waiting(self) -> int:
+        return len(self._input)
+
+    def read(self, size: int = 1, /) -> bytes:
+        data = bytes(self._input[:size])
+        del self._input[:size]
         return data
 
     def reset_input_buffer(self) -> None:
@@ -86,8 +89,8 @@ def client(board: FakeBoard) -> BoardClient:
 
 @pytest.fixture(autouse=True)
 def _short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("host.link.client.GREETING_TIMEOUT_S", 0.05)
-    monkeypatch.setattr("host.link.client.WORK_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("host.link.client.GREETING_GRACE_S", 0.01)
+    monkeypatch.setattr("host.link.client.GRACE_S", 0.01)
 
 
 def test_hello_gives_the_identity() -> None:
@@ -97,6 +100,7 @@ def test_hello_gives_the_identity() -> None:
     assert identity.engine == "aot"
     assert identity.meter == "ina228"
     assert identity.fault == ""
+    assert identity.fallback_sha256 == ""
     check_identity(identity, board="pico", model_sha256=(b"m" * 32).hex())
     with pytest.raises(IdentityError, match="'pico', expected 'esp32c3'"):
         check_identity(identity, board="esp32c3")
@@ -123,16 +127,17 @@ def test_a_late_duplicate_of_an_earlier_reply_is_passed_over() -> None:
     board = FakeBoard(lambda attempt, data: data + data)
     link = client(board)
     link.hello()
-    actions, cycles = link.decide(np.zeros((2, 3), np.int8), np.ones((2, 2), bool))
-    assert actions.tolist() == [0, 1]
-    assert cycles.tolist() == [9, 9]
+    decisions = link.decide(np.zeros((2, 3), np.int8), np.ones((2, 2), bool))
+    assert decisions.actions.tolist() == [0, 1]
+    assert decisions.modes.tolist() == [0, 1]
+    assert decisions.cycles.tolist() == [9, 9]
 
 
 def test_silence_is_a_timeout_with_the_next_step() -> None:
     board = FakeBoard(lambda attempt, data: b"")
     with pytest.raises(LinkTimeoutError, match="nothing answered HELLO"):
         client(board).hello()
-    assert len(board.requests) == TRIES
+    assert len(board.requests) == GREETING_TRIES
 
 
 def test_an_error_reply_names_its_code() -> None:
@@ -143,7 +148,7 @@ def test_an_error_reply_names_its_code() -> None:
 def test_a_short_batch_is_refused() -> None:
     class Short(FakeBoard):
         def answer(self, frame: Frame) -> bytes:
-            reply = wire.DecideReply(1, bytes(5))
+            reply = wire.DecideReply(1, bytes(6))
             return encode(Frame(reply.TYPE, frame.sequence, reply.encode()))
 
     with pytest.raises(ProtocolError, match="2 rows were asked for"):
@@ -197,9 +202,28 @@ def test_infer_reads_outputs_of_the_named_element() -> None:
 
 
 def test_rows_per_frame() -> None:
-    assert rows_per_frame(2048, 25, 5) == (2048 - 11) // 25
+    assert rows_per_frame(2048, 25, 6) == (2048 - 12) // 25
     with pytest.raises(ProtocolError, match="needs 3000 bytes"):
-        rows_per_frame(2048, 3000, 5)
+        rows_per_frame(2048, 3000, 6)
+
+
+def test_a_fallback_network_is_part_of_the_identity() -> None:
+    from dataclasses import replace
+
+    identity = Identity.of(replace(HELLO, fallback_sha256=b"f" * 32))
+    check_identity(identity, fallback_sha256="66" * 32)
+    with pytest.raises(IdentityError, match="fallback_sha256"):
+        check_identity(identity, fallback_sha256="")
+
+
+def test_a_batch_says_where_in_its_period_it_stands() -> None:
+    board = FakeBoard()
+    link = client(board)
+    link.set_budget(wire.BudgetRequest(7, 1))
+    link.decide(np.zeros((2, 3), np.int8), np.ones((2, 2), bool), period=0x1_0005, decided=40)
+    assert wire.BudgetRequest.decode(board.requests[0].payload).energy_fj == 7
+    request = wire.DecideRequest.decode(board.requests[1].payload)
+    assert (request.count, request.period, request.decided) == (2, 5, 40)
 
 
 def test_identity_refuses_unknown_codes() -> None:

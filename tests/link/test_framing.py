@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host.link.framing import DELIMITER, MAX_FRAME_BYTES, Frame, decode, encode
+from host.link.line import Line
 from toolchain.errors import ProtocolError
 from toolchain.protocol import MAX_PAYLOAD_BYTES
 
@@ -18,10 +19,10 @@ def test_round_trip(kind: int, sequence: int, payload: bytes) -> None:
 
 
 def test_hello_request_by_hand() -> None:
-    body = bytes([2, 0x01, 5, 0, 0, 0])  # version, type, sequence 5, length 0
+    body = bytes([3, 0x01, 5, 0, 0, 0])  # version, type, sequence 5, length 0
     crc = zlib.crc32(body).to_bytes(4, "little")
     # COBS by hand: the zeros of the header at offsets 3, 4, 5 become distances to the next zero.
-    expected = bytes([4, 2, 0x01, 5, 1, 1, 1 + len(crc)]) + crc + b"\0"
+    expected = bytes([4, 3, 0x01, 5, 1, 1, 1 + len(crc)]) + crc + b"\0"
     assert 0 not in crc
     assert encode(Frame(0x01, 5, b"")) == expected
 
@@ -58,3 +59,60 @@ def test_other_version_says_what_to_do() -> None:
     with pytest.raises(ProtocolError, match=r"(?s)version 9.*flash the board again") as caught:
         decode(frame)
     assert caught.value.hint is not None
+
+
+class Stream:
+    """What came in, as a transport that has nothing more to give."""
+
+    timeout: float | None = 0.0
+
+    def __init__(self, data: bytes) -> None:
+        self.data = bytearray(data)
+
+    @property
+    def in_waiting(self) -> int:
+        return len(self.data)
+
+    def read(self, size: int = 1, /) -> bytes:
+        part = bytes(self.data[:size])
+        del self.data[:size]
+        return part
+
+    def write(self, data: bytes, /) -> int:
+        return len(data)
+
+    def reset_input_buffer(self) -> None:
+        self.data.clear()
+
+    def close(self) -> None:
+        pass
+
+
+PIECES = st.lists(
+    st.one_of(
+        st.binary(max_size=40),
+        st.builds(lambda n: bytes([1 + n % 255]) * n, st.integers(0, 3 * MAX_FRAME_BYTES)),
+        st.builds(
+            lambda sequence, payload: encode(Frame(0x83, sequence, payload)),
+            st.integers(0, 0xFFFF),
+            st.binary(max_size=60),
+        ),
+    ),
+    max_size=8,
+)
+
+
+@given(PIECES, st.integers(0, 0xFFFF), st.binary(max_size=200))
+def test_a_good_frame_gets_through_whatever_came_before_it(
+    noise: list[bytes], sequence: int, payload: bytes
+) -> None:
+    """Only whole frames come out, and the one behind a delimiter always does."""
+    frame = Frame(0x82, sequence, payload)
+    line = Line(Stream(b"".join(noise) + DELIMITER + encode(frame)), "stream")
+    received = []
+    while (found := line.receive(0.0 if not line.transport.in_waiting else 1e12)) is not None:
+        received.append(found)
+        if found == frame and not line.transport.in_waiting:
+            break
+    assert received[-1] == frame
+    assert all(found.type in (0x82, 0x83) for found in received)

@@ -10,6 +10,7 @@ from host.metrics import (
     Metric,
     Provenance,
     comms_overhead,
+    energy_of_modes,
     energy_per_decision,
     inference_latency,
     memory_footprint,
@@ -48,6 +49,41 @@ def test_energy_by_hand():
     assert detail["idle_subtracted_uncertainty_j"] == pytest.approx(math.hypot(total, from_idle))
     assert detail["refused"] == ["the clock did not run"]
     assert detail["idle_windows"] == 1
+
+
+def _mode(mode, energy_j):
+    return EnergyWindow("inference", 1_000, 10.0, energy_j, 0.001, True, mode=mode)
+
+
+def test_energy_of_modes_by_hand():
+    windows = [_mode("full", 4.0), _mode("fallback", 1.6), _mode("fallback", 1.6), _idle(2.0)]
+    metric = energy_of_modes(windows, {"full": 3, "fallback": 1}, EMULATED)
+    # 3/4 of 4 mJ and 1/4 of 1.6 mJ; 1 J of every window is idle.
+    assert metric.value == metric.detail["total_j"] == pytest.approx(3.4e-3)
+    assert metric.detail["idle_subtracted_j"] == pytest.approx(0.75 * 3e-3 + 0.25 * 0.6e-3)
+    digit = 1e-6 / math.sqrt(12)
+    uncertainty = math.hypot(0.75 * digit, 0.25 * digit)
+    assert metric.detail["total_uncertainty_j"] == pytest.approx(uncertainty)
+    modes = metric.detail["modes"]
+    assert (modes["full"]["value"], modes["full"]["decisions"]) == (4e-3, 3)
+    assert (modes["fallback"]["value"], modes["fallback"]["decisions"]) == (1.6e-3, 1)
+
+
+def test_a_mode_without_decisions_needs_no_weight_and_is_still_reported():
+    windows = [_mode("full", 4.0), _mode("fallback", 1.6)]
+    metric = energy_of_modes(windows, {"full": 0, "fallback": 9}, EMULATED)
+    assert metric.value == pytest.approx(1.6e-3)
+    assert metric.detail["idle_subtracted_j"] is None
+    assert metric.detail["modes"]["full"]["value"] == 4e-3
+    assert energy_of_modes(windows, {"full": 0, "fallback": 0}, EMULATED).value is None
+
+
+def test_a_mode_with_decisions_and_no_window_makes_the_energy_unavailable():
+    refused = EnergyWindow("inference", 7, 1.0, 1.0, 0.0, False, "too short", mode="fallback")
+    metric = energy_of_modes([_mode("full", 4.0), refused], {"full": 5, "fallback": 1}, EMULATED)
+    assert metric.value is None
+    assert "mode fallback" in metric.detail["reason"] and "too short" in metric.detail["reason"]
+    assert energy_of_modes([_mode("full", 4.0), refused], {"full": 5}, EMULATED).value == 4e-3
 
 
 def test_energy_is_the_median_so_one_outlier_does_not_count():
