@@ -46,6 +46,12 @@ format: $(STAMP) ## format Python and C
 bench: $(STAMP) ## figures for docs/BENCHMARKS.md: networks on the core, scenarios
 	$(BIN)/python tests/bench/bench_networks.py
 	$(BIN)/python tests/bench/bench_scenario.py
+	$(BIN)/python tests/bench/bench_link.py
+
+.PHONY: soak
+soak: $(STAMP) ## the long proofs: 1e6 frames over a bad line, 1e7 fuzzed inputs
+	$(BIN)/python tests/soak/soak_link.py --frames 1000000
+	$(BIN)/python tests/firmware/fuzz/fuzz.py --runs 10000000
 
 .PHONY: size
 size: $(STAMP) ## flash and RAM of every board's image, and the change since HEAD

@@ -97,13 +97,10 @@ def measure(program: Path, window: int) -> dict[str, float | int]:
         request = wire.DecideRequest.fixed().size
         client.max_payload = request + BATCH * (1 + inputs.shape[1])
         before = client.traffic.copy()
-        kept, wire.WINDOW = wire.WINDOW, window
-        try:
-            started = time.monotonic()
-            client.decide(inputs, masks, period=1)
-            seconds = time.monotonic() - started
-        finally:
-            wire.WINDOW = kept
+        client.line.window = window
+        started = time.monotonic()
+        client.decide(inputs, masks, period=1)
+        seconds = time.monotonic() - started
         used = client.traffic - before
     sent = BATCHES * request + len(decide_rows(inputs, masks))
     received = BATCHES * wire.DecideReply.fixed().size + len(inputs) * DECIDED_ROW.itemsize
