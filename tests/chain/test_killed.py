@@ -24,12 +24,14 @@ VARIANTS = 9
 ENERGY_BUDGET = "1.6e-5"  # the finished run's
 
 RUN = """
-import json, sys
+import json, signal, sys
 from pathlib import Path
 from rich.console import Console
 from host.chain import bench, settings
 from host.chain.settings import PRESETS, Preset, PresetName
 
+# A shell that runs the tests in the background has its children ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.PRESETS[PresetName.QUICK] = Preset(**json.loads(sys.argv[2]))
 bench("pico@emulator", preset=None, seed=7, out=Path(sys.argv[1]), force=False, flash=True,
       command="test", console=Console(stderr=True), energy_budget=sys.argv[3])
