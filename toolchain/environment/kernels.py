@@ -195,8 +195,8 @@ def step(  # type: ignore[no-untyped-def]
                 booked_ahead[env, action] += 1
                 left[env, chosen] -= 1
                 if left[env, chosen] == 0:
-                    next_free[env, chosen] = openings[at + 1, env, chosen, AT]
-                    left[env, chosen] = openings[at + 1, env, chosen, LEFT]
+                    next_free[env, chosen] = openings[at + 1, env, AT, chosen]
+                    left[env, chosen] = openings[at + 1, env, LEFT, chosen]
             product = np.int64(keys[product, env, NEXT])
             upcoming[env] = product
             new_day = product < count[env] and keys[product, env, DAY] != today
@@ -212,18 +212,22 @@ def step(  # type: ignore[no-untyped-def]
         today = np.int64(keys[product, env, DAY])
         if new_day:
             # A wait beyond the longest is noted as one day more than that.
+            # Everything is read before it is chosen from, so that nothing is branched on.
             for f in range(np.uint64(first[env, LIMITED])):
-                passed = next_free[env, f] < today
-                day = openings[today, env, f, AT] if passed else next_free[env, f]
+                day, slots = next_free[env, f], left[env, f]
+                opening, opened = openings[today, env, AT, f], openings[today, env, LEFT, f]
+                passed = day < today
+                day = opening if passed else day
                 next_free[env, f] = day
-                left[env, f] = openings[today, env, f, LEFT] if passed else left[env, f]
+                left[env, f] = opened if passed else slots
                 seen_wait[env, f] = min(day - today, closed)
             before = window_start[env]
             window_start[env] = today
             for passed_day in range(before, min(today, before + closed)):
+                place = np.uint64(passed_day % closed)
                 for kind in range(LIMITED):
-                    booked_ahead[env, kind] -= booked[env, passed_day % closed, kind]
-                    booked[env, passed_day % closed, kind] = 0
+                    booked_ahead[env, kind] -= booked[env, place, kind]
+                    booked[env, place, kind] = 0
             for kind in range(LIMITED):
                 total = window_slots[today, env, kind]
                 share = 2.0 * ((total - booked_ahead[env, kind]) / max(total, 1)) - 1.0

@@ -109,8 +109,8 @@ class VectorSimulation:
         envs, facilities = self._layout.onward_km.shape
         self._state = self._kernels.State(
             upcoming=self._first_alive.copy(),
-            next_free=self._layout.openings[0, ..., self._kernels.AT].copy(),
-            left=self._layout.openings[0, ..., self._kernels.LEFT].copy(),
+            next_free=self._layout.openings[0, :, self._kernels.AT].copy(),
+            left=self._layout.openings[0, :, self._kernels.LEFT].copy(),
             seen_wait=np.zeros((envs, facilities), dtype=np.int16),
             seen_best=np.full((envs, _LIMITED), -1, dtype=np.int16),
             booked=np.zeros((envs, self._max_wait + 1, _LIMITED), dtype=np.int32),
@@ -119,12 +119,17 @@ class VectorSimulation:
             capacity=np.zeros((envs, _LIMITED), dtype=np.float32),
             taken=self._untaken.copy(),
         )
-        self._batch, self._seen = self._new_batch()
+        self._batches = itertools.cycle([self._new_batch(), self._new_batch()])
+        self._batch, self._seen = next(self._batches)
         nothing = np.zeros(envs, dtype=np.int64)
         self._step(True, nothing, np.empty(envs))
 
     def observe(self) -> VectorBatch:
-        """The next product of each scenario; the same object until it is executed."""
+        """The next product of each scenario; the same object until it is executed.
+
+        Its arrays hold until the :meth:`execute` after that: memory that is used again is several
+        times faster than new memory. Copy what you keep.
+        """
         return self._batch
 
     def execute(self, actions: np.ndarray) -> np.ndarray:
@@ -142,7 +147,7 @@ class VectorSimulation:
         """
         actions = self._checked(np.asarray(actions), self._batch)
         values = np.empty(len(self.scenarios))
-        self._batch, self._seen = self._new_batch()
+        self._batch, self._seen = next(self._batches)
         self._step(False, actions, values)
         return values
 
@@ -221,15 +226,13 @@ class VectorSimulation:
             np.cumsum(by_kind.T, axis=0, out=ahead[1 : days + 1, env])
         ahead[days + 1 :] = ahead[days]
         openings = np.zeros(
-            (days + 1, envs, most, 2), dtype=np.int16 if most_slots <= _NEVER else np.int32
+            (days + 1, envs, 2, most), dtype=np.int16 if most_slots <= _NEVER else np.int32
         )
-        openings[days, ..., k.AT] = _NEVER
+        openings[days, :, k.AT] = _NEVER
         for day in range(days - 1, -1, -1):
             closed = slots[day] == 0
-            openings[day, ..., k.AT] = np.where(closed, openings[day + 1, ..., k.AT], day)
-            openings[day, ..., k.LEFT] = np.where(
-                closed, openings[day + 1, ..., k.LEFT], slots[day]
-            )
+            openings[day, :, k.AT] = np.where(closed, openings[day + 1, :, k.AT], day)
+            openings[day, :, k.LEFT] = np.where(closed, openings[day + 1, :, k.LEFT], slots[day])
         return {
             "first": np.array([net.first[: _LIMITED + 1] for net in nets]),
             "distance_km": distance_km,

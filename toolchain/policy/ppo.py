@@ -225,7 +225,9 @@ def _play(
         gained = np.where(batch.active, simulation.execute(actions) - floor - spent, 0.0)
         total += float(gained.sum())
         taken = log_odds[np.arange(len(actions)), actions]
-        row = (batch.states, masks, actions, taken, values, gained / reward_eur, batch.active)
+        # The batch's own arrays are used again.
+        states, active = batch.states.copy(), batch.active.copy()
+        row = (states, masks, actions, taken, values, gained / reward_eur, active)
         for name, part in zip(columns, row, strict=True):
             columns[name].append(part)
     batch = simulation.observe()
