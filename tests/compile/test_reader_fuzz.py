@@ -107,4 +107,4 @@ def test_noise(data):
 @settings(max_examples=300, deadline=2000)
 @given(st.binary(max_size=400))
 def test_noise_behind_the_identifier(data):
-    compiles_or_refuses(b"\x10\x00\x00\x00TFL3" + data)
+    assert not compiles_or_refuses(b"\x10\x00\x00\x00TFL3" + data)

@@ -79,7 +79,9 @@ def test_every_width_and_height(tmp_path: Path) -> None:
         for n_inputs in (1, 2, 3, 4, 5, 7, 9)
         for n_outputs in (1, 2, 4, 5)
     ]
-    run(models, tmp_path)
+    results = run(models, tmp_path)  # equal to the golden outputs, or it fails
+    assert len(results) == 28
+    assert strategies(results) == {"two bytes a weight"}
 
 
 def test_the_extreme_weights_and_sums(tmp_path: Path) -> None:

@@ -89,6 +89,36 @@ class Block:
         )
 
 
+# From a sum, counted down from the top of its staircase, to its code but for what bends it; with
+# the registers that are free beside four sums, and beside two.
+_UPSTAIRS_4 = r"""
+        asrs  r5, \sum, #31
+        bics  \sum, \sum, r5
+        ldmia r0!, {r5, r6, r7}
+        subs  r5, r5, \sum
+        asrs  \sum, r5, #31
+        bics  r5, r5, \sum
+        muls  r6, r5, r6
+        muls  r7, r5, r7
+        lsrs  r7, r7, #\split
+        adds  r6, r6, r7
+        ldmia r0!, {r7}
+        adds  r6, r6, r7
+"""
+_UPSTAIRS_2 = r"""
+        asrs  r3, \sum, #31
+        bics  \sum, \sum, r3
+        ldmia r0!, {r3, r4, r5, r6}
+        subs  r3, r3, \sum
+        asrs  \sum, r3, #31
+        bics  r3, r3, \sum
+        muls  r4, r3, r4
+        muls  r5, r3, r5
+        lsrs  r5, r5, #\split
+        adds  r4, r4, r5
+        adds  r4, r4, r6
+"""
+
 _ALL = (
     Block(
         "jl_column4",
@@ -208,40 +238,16 @@ _ALL = (
         "jl_code4",
         "sum, split",
         "From a sum, counted down from the top of its staircase, to its code; one of four.",
-        r"""
-        asrs  r5, \sum, #31
-        bics  \sum, \sum, r5
-        ldmia r0!, {r5, r6, r7}
-        subs  r5, r5, \sum
-        asrs  \sum, r5, #31
-        bics  r5, r5, \sum
-        muls  r6, r5, r6
-        muls  r7, r5, r7
-        lsrs  r7, r7, #\split
-        adds  r6, r6, r7
-        ldmia r0!, {r7}
-        adds  r6, r6, r7
-        asrs  \sum, r6, #24
+        _UPSTAIRS_4
+        + r"""asrs  \sum, r6, #24
         """,
     ),
     Block(
         "jl_bent_code4",
         "sum, split",
         "The same for outputs of both signs.",
-        r"""
-        asrs  r5, \sum, #31
-        bics  \sum, \sum, r5
-        ldmia r0!, {r5, r6, r7}
-        subs  r5, r5, \sum
-        asrs  \sum, r5, #31
-        bics  r5, r5, \sum
-        muls  r6, r5, r6
-        muls  r7, r5, r7
-        lsrs  r7, r7, #\split
-        adds  r6, r6, r7
-        ldmia r0!, {r7}
-        adds  r6, r6, r7
-        ldmia r0!, {\sum, r7}
+        _UPSTAIRS_4
+        + r"""ldmia r0!, {\sum, r7}
         subs  r5, r5, \sum
         asrs  r5, r5, #31
         ands  r5, r5, r7
@@ -253,38 +259,16 @@ _ALL = (
         "jl_code2",
         "sum, split",
         "From a sum to its code; one of two.",
-        r"""
-        asrs  r3, \sum, #31
-        bics  \sum, \sum, r3
-        ldmia r0!, {r3, r4, r5, r6}
-        subs  r3, r3, \sum
-        asrs  \sum, r3, #31
-        bics  r3, r3, \sum
-        muls  r4, r3, r4
-        muls  r5, r3, r5
-        lsrs  r5, r5, #\split
-        adds  r4, r4, r5
-        adds  r4, r4, r6
-        asrs  \sum, r4, #24
+        _UPSTAIRS_2
+        + r"""asrs  \sum, r4, #24
         """,
     ),
     Block(
         "jl_bent_code2",
         "sum, split",
         "The same for outputs of both signs.",
-        r"""
-        asrs  r3, \sum, #31
-        bics  \sum, \sum, r3
-        ldmia r0!, {r3, r4, r5, r6}
-        subs  r3, r3, \sum
-        asrs  \sum, r3, #31
-        bics  r3, r3, \sum
-        muls  r4, r3, r4
-        muls  r5, r3, r5
-        lsrs  r5, r5, #\split
-        adds  r4, r4, r5
-        adds  r4, r4, r6
-        ldmia r0!, {r5, r6}
+        _UPSTAIRS_2
+        + r"""ldmia r0!, {r5, r6}
         subs  r3, r3, r5
         asrs  r3, r3, #31
         ands  r3, r3, r6
