@@ -179,7 +179,7 @@ def soak(
                     assert (made.actions == expected).all(), f"batch {batch}: wrong decisions"
                 else:
                     outputs, _ = client.infer(inputs, N_OUTPUTS)
-                    _check_runs(outputs, inputs, runs, batch)
+                    check_runs(outputs, inputs, runs, batch)
             except LinkError as error:
                 if "cut" not in str(error):
                     raise
@@ -223,7 +223,7 @@ def _runs_so_far(client: BoardClient) -> int:
             return int(outputs[0, :4].astype(np.uint8).copy().view("<u4")[0])
 
 
-def _check_runs(outputs: np.ndarray, inputs: np.ndarray, before: int, batch: int) -> None:
+def check_runs(outputs: np.ndarray, inputs: np.ndarray, before: int, batch: int) -> None:
     """Every row ran once. INFER has no order, so a lost frame may run after a later one."""
     assert (outputs[:, 4:6] == inputs).all(), f"batch {batch}: a row is another's"
     numbers = np.ascontiguousarray(outputs[:, :4]).view(np.uint8).view("<u4").ravel()
