@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar, Self, get_args, get_type_hints
 
 from toolchain.errors import ProtocolError
 
-VERSION = 3
+VERSION = 4
 """Protocol version, the first byte of every frame."""
 
 MAX_PAYLOAD_BYTES = 2048
@@ -130,11 +130,12 @@ class Element(IntEnum):
 
     INT8 = 0
     FLOAT32 = 1
+    INT16 = 2
 
     @property
     def bytes(self) -> int:
         """Bytes of one value."""
-        return {Element.INT8: 1, Element.FLOAT32: 4}[self]
+        return {Element.INT8: 1, Element.FLOAT32: 4, Element.INT16: 2}[self]
 
 
 class MeterKind(IntEnum):
@@ -171,6 +172,16 @@ class WindowKind(IntEnum):
 
     IDLE = 0
     INFERENCE = 1
+    SLEEP = 2
+    WAKE = 3
+    LINK = 4
+
+
+class WindowMeter(IntEnum):
+    """Who measures an energy window."""
+
+    BOARD = 0
+    HOST = 1
 
 
 @dataclass(frozen=True)
@@ -333,15 +344,19 @@ class WindowRequest(Message):
     TAIL: ClassVar[str] = "count x { uint8 mask; input_t input[n_inputs] }"
 
     kind: U8
-    """:class:`WindowKind`."""
+    """:class:`WindowKind`: decide; wait for interrupts with all clocks running (IDLE); sleep as
+    deep as the board can and be woken by a timer, once (SLEEP) or again and again (WAKE); send
+    zeros, which are empty frames, on the line of the request (LINK)."""
     mode: U8
-    """:class:`Mode` of every decision in it; 0 in an idle window."""
+    """:class:`Mode` of every decision in it; 0 where none is made."""
+    meter: U8
+    """:class:`WindowMeter`: with HOST, the board touches no meter, and only the gate pin tells."""
     iterations: U32
-    """Decisions to make, cycling through the rows; 0 in an idle window."""
+    """Decisions to make, cycling through the rows; wake-ups of WAKE; bytes of LINK; else 0."""
     duration_us: U32
-    """us to wait for interrupts in an idle window; 0 otherwise."""
+    """us to wait of IDLE and SLEEP, us of each sleep of WAKE; else 0."""
     count: U16
-    """Rows in the tail; 0 in an idle window."""
+    """Rows in the tail; 0 where nothing is decided."""
     tail: bytes = b""
 
 
@@ -352,11 +367,17 @@ class WindowReply(Message):
     TYPE: ClassVar[int] = WindowRequest.TYPE | REPLY
 
     iterations: U32
-    """Decisions that were made inside the window."""
+    """Decisions, wake-ups or bytes that were done inside the window."""
     elapsed_us: U64
     """us from the first conversion's start to the accumulators' halt, by the 1 MHz timer."""
     cycles: U64
-    """Core clock cycles over the same time, by the cycle counter; 0 in an idle window."""
+    """Core clock cycles over the same time, by the cycle counter; 0 where nothing is decided."""
+    gate: U8
+    """Levels that the gate pin was seen at: bit 0, high within the window; bit 1, low after it."""
+    covered_us: U64
+    """us of the window that the meter's figures are of; 0 with a meter on the host."""
+    shunt_voltage: I32
+    """Counts of the mean shunt voltage, of a meter without accumulators; else 0."""
     energy: U64
     """Counts of the meter's energy register; one count is ``energy_lsb_pj`` of MeterReply."""
     charge: U64
@@ -395,9 +416,11 @@ class MeterReply(Message):
     conversion_us: U32
     """us for one conversion of all channels."""
     energy_lsb_pj: U64
-    """pJ per count of the energy register."""
+    """pJ per count of the energy register; 0 where the meter has none."""
     charge_lsb_pc: U64
-    """pC per count of the charge register."""
+    """pC per count of the charge register; 0 where the meter has none."""
+    shunt_voltage_lsb_nv: U32
+    """nV per count of the mean shunt voltage; 0 where the meter accumulates energy itself."""
     bus_voltage_lsb_nv: U32
     """nV per count of the bus voltage register."""
 
@@ -490,5 +513,6 @@ ENUMS: tuple[type[IntEnum], ...] = (
     ResetCause,
     FaultCause,
     WindowKind,
+    WindowMeter,
 )
 """Every enumeration on the line."""

@@ -241,7 +241,7 @@ static int handle_window(const uint8_t *payload, uint16_t length, uint8_t *reply
     if (status != JL_OK) {
         return status;
     }
-    jl_window_reply window;
+    jl_window_reply window = {0};
     status = jl_window_run(&request, rows, &window, detail);
     if (status != JL_OK) {
         return status;

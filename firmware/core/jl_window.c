@@ -114,6 +114,7 @@ int jl_window_run(const jl_window_request *request, const uint8_t *rows, jl_wind
     reply->cycles = cycles;
     reply->energy = reading.energy;
     reply->charge = reading.charge;
+    reply->covered_us = elapsed_us;
     reply->bus_voltage = reading.bus_voltage;
     reply->flags = reading.flags;
     return JL_OK;

@@ -40,6 +40,7 @@ Reply = TypeVar("Reply", bound=wire.Message)
 ELEMENT_TYPES: dict[wire.Element, np.dtype] = {
     wire.Element.INT8: np.dtype("i1"),
     wire.Element.FLOAT32: np.dtype("<f4"),
+    wire.Element.INT16: np.dtype("<i2"),
 }
 """How an array holds values of each element type, as they are on the line."""
 

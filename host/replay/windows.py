@@ -16,7 +16,7 @@ import numpy as np
 from host.link import BoardClient, Identity, decide_rows
 from host.metrics import EnergyWindow
 from toolchain.errors import MeasurementError
-from toolchain.protocol import Mode, WindowKind, WindowReply, WindowRequest
+from toolchain.protocol import Mode, WindowKind, WindowMeter, WindowReply, WindowRequest
 
 MIN_ITERATIONS = 10
 MIN_COUNTS = 100
@@ -94,13 +94,19 @@ def measure_windows(
             windows.append(_judge(request, client.window(request), identity, scale))
 
     for mode in modes:
-        short = WindowRequest(WindowKind.INFERENCE, mode, MIN_ITERATIONS, 0, len(inputs), rows)
+        short = WindowRequest(
+            WindowKind.INFERENCE, mode, WindowMeter.BOARD, MIN_ITERATIONS, 0, len(inputs), rows
+        )
         # A window has cycles besides its decisions, which the difference of two does not.
         longer = client.window(replace(short, iterations=2 * MIN_ITERATIONS))
         cycles = max(1, longer.cycles - client.window(short).cycles) / MIN_ITERATIONS
         iterations = math.ceil(plan.window_s * identity.clock_hz / cycles)
         measure(replace(short, iterations=max(MIN_ITERATIONS, iterations)))
-    measure(WindowRequest(WindowKind.IDLE, Mode.FULL, 0, round(plan.window_s * 1e6), 0))
+    measure(
+        WindowRequest(
+            WindowKind.IDLE, Mode.FULL, WindowMeter.BOARD, 0, round(plan.window_s * 1e6), 0
+        )
+    )
     return windows
 
 

@@ -16,6 +16,7 @@ from toolchain.protocol import (
     HelloRequest,
     Mode,
     WindowKind,
+    WindowMeter,
     WindowReply,
     WindowRequest,
 )
@@ -154,7 +155,7 @@ def test_a_window_keeps_to_its_mode_and_no_period_pays_for_it(two, full_cycles, 
     decide(two, [row()], 0, 2)
     cycles = {}
     for sequence, mode in ((3, Mode.FULL), (4, Mode.FALLBACK)):
-        request = WindowRequest(WindowKind.INFERENCE, mode, 20, 0, 1, row())
+        request = WindowRequest(WindowKind.INFERENCE, mode, WindowMeter.BOARD, 20, 0, 1, row())
         reply = WindowReply.decode(two.request(request, sequence).payload)
         cycles[mode] = reply.cycles / 20
     assert cycles[Mode.FALLBACK] < cycles[Mode.FULL] - 2 * TURNS

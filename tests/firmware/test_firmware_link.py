@@ -172,7 +172,7 @@ SILENT = {
     "wrong CRC": lambda good: (flipped_crc(good), 1),
     "noise": lambda good: (bytes(range(1, 200)) + b"\0", 1),
     "cut off": lambda good: (good[: len(good) // 2] + b"\0", 1),
-    "shorter than a header": lambda good: (b"\x03\x01\x06\0", 1),
+    "shorter than a header": lambda good: (b"\x04\x01\x06\0", 1),
     "one byte": lambda good: (b"\x01\0", 1),
     "longer than any frame": lambda good: (b"\xff" + b"\x11" * 5000 + b"\0", 1),
     "much longer than any frame": lambda good: (b"\x55" * 12_000 + b"\0", 1),

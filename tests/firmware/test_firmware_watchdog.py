@@ -15,6 +15,7 @@ from toolchain.protocol import (
     StatusReply,
     StatusRequest,
     WindowKind,
+    WindowMeter,
     WindowReply,
     WindowRequest,
 )
@@ -87,7 +88,7 @@ def test_an_idle_board_feeds_it_and_does_not_reset(faulty):
 
 def test_an_idle_window_longer_than_the_timeout_is_whole(faulty, ina228):
     ina228(faulty)
-    request = WindowRequest(WindowKind.IDLE, 0, 0, 20_000_000, 0)
+    request = WindowRequest(WindowKind.IDLE, 0, WindowMeter.BOARD, 0, 20_000_000, 0)
     reply = WindowReply.decode(faulty.request(request, 3, 30.0).payload)
     assert 20_000_000 <= reply.elapsed_us < 20_000_050
     assert hello(faulty).reset_cause == ResetCause.POWER_ON
@@ -193,7 +194,7 @@ def test_a_long_batch_feeds_between_its_rows(faulty):
 def test_a_window_feeds_between_its_decisions(faulty, ina228):
     ina228(faulty)
     values = loads(faulty)
-    request = WindowRequest(WindowKind.INFERENCE, 0, 500, 0, 1, b"\1\0")
+    request = WindowRequest(WindowKind.INFERENCE, 0, WindowMeter.BOARD, 500, 0, 1, b"\1\0")
     assert faulty.request(request).type == WindowReply.TYPE
     assert len(values) >= 500
 

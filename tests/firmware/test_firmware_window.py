@@ -13,6 +13,7 @@ from toolchain.protocol import (
     MeterRequest,
     Mode,
     WindowKind,
+    WindowMeter,
     WindowReply,
     WindowRequest,
 )
@@ -28,11 +29,13 @@ def loop_row(turns: int, mask: int = 3) -> bytes:
 
 
 def inference(iterations: int, *rows: bytes) -> WindowRequest:
-    return WindowRequest(WindowKind.INFERENCE, Mode.FULL, iterations, 0, len(rows), b"".join(rows))
+    return WindowRequest(
+        WindowKind.INFERENCE, Mode.FULL, WindowMeter.BOARD, iterations, 0, len(rows), b"".join(rows)
+    )
 
 
 def idle(duration_us: int) -> WindowRequest:
-    return WindowRequest(WindowKind.IDLE, 0, 0, duration_us, 0)
+    return WindowRequest(WindowKind.IDLE, 0, WindowMeter.BOARD, 0, duration_us, 0)
 
 
 def run_window(pico, request: WindowRequest, sequence: int = 1) -> WindowReply:
@@ -155,32 +158,52 @@ REFUSED_REQUESTS = {
     "no decisions": (inference(0, loop_row(1)), ErrorCode.ARGUMENT, 0),
     "decisions without rows": (inference(5), ErrorCode.COUNT, 0),
     "a row cut off": (
-        WindowRequest(WindowKind.INFERENCE, 0, 5, 0, 1, b"\3\1\0"),
+        WindowRequest(WindowKind.INFERENCE, 0, WindowMeter.BOARD, 5, 0, 1, b"\3\1\0"),
         ErrorCode.LENGTH,
         3,
     ),
     "a mask without outputs": (inference(5, loop_row(1, mask=4)), ErrorCode.ARGUMENT, 4),
     "decisions for a time": (
-        WindowRequest(WindowKind.INFERENCE, 0, 5, 77, 1, loop_row(1)),
+        WindowRequest(WindowKind.INFERENCE, 0, WindowMeter.BOARD, 5, 77, 1, loop_row(1)),
         ErrorCode.ARGUMENT,
         77,
     ),
     "no time": (idle(0), ErrorCode.ARGUMENT, 0),
-    "idle decisions": (WindowRequest(WindowKind.IDLE, 0, 3, 100, 0), ErrorCode.ARGUMENT, 3),
-    "idle rows": (WindowRequest(WindowKind.IDLE, 0, 0, 100, 1), ErrorCode.COUNT, 1),
-    "idle tail": (WindowRequest(WindowKind.IDLE, 0, 0, 100, 0, b"abc"), ErrorCode.LENGTH, 3),
-    "unknown kind": (WindowRequest(7, 0, 1, 0, 1, loop_row(1)), ErrorCode.ARGUMENT, 7),
+    "idle decisions": (
+        WindowRequest(WindowKind.IDLE, 0, WindowMeter.BOARD, 3, 100, 0),
+        ErrorCode.ARGUMENT,
+        3,
+    ),
+    "idle rows": (
+        WindowRequest(WindowKind.IDLE, 0, WindowMeter.BOARD, 0, 100, 1),
+        ErrorCode.COUNT,
+        1,
+    ),
+    "idle tail": (
+        WindowRequest(WindowKind.IDLE, 0, WindowMeter.BOARD, 0, 100, 0, b"abc"),
+        ErrorCode.LENGTH,
+        3,
+    ),
+    "unknown kind": (
+        WindowRequest(7, 0, WindowMeter.BOARD, 1, 0, 1, loop_row(1)),
+        ErrorCode.ARGUMENT,
+        7,
+    ),
     "unknown mode": (
-        WindowRequest(WindowKind.INFERENCE, 2, 5, 0, 1, loop_row(1)),
+        WindowRequest(WindowKind.INFERENCE, 2, WindowMeter.BOARD, 5, 0, 1, loop_row(1)),
         ErrorCode.ARGUMENT,
         2,
     ),
     "a mode without a network": (
-        WindowRequest(WindowKind.INFERENCE, Mode.FALLBACK, 5, 0, 1, loop_row(1)),
+        WindowRequest(WindowKind.INFERENCE, Mode.FALLBACK, WindowMeter.BOARD, 5, 0, 1, loop_row(1)),
         ErrorCode.NO_FALLBACK,
         1,
     ),
-    "an idle mode": (WindowRequest(WindowKind.IDLE, 1, 0, 100, 0), ErrorCode.ARGUMENT, 1),
+    "an idle mode": (
+        WindowRequest(WindowKind.IDLE, 1, WindowMeter.BOARD, 0, 100, 0),
+        ErrorCode.ARGUMENT,
+        1,
+    ),
 }
 
 

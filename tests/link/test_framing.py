@@ -19,10 +19,10 @@ def test_round_trip(kind: int, sequence: int, payload: bytes) -> None:
 
 
 def test_hello_request_by_hand() -> None:
-    body = bytes([3, 0x01, 5, 0, 0, 0])  # version, type, sequence 5, length 0
+    body = bytes([4, 0x01, 5, 0, 0, 0])  # version, type, sequence 5, length 0
     crc = zlib.crc32(body).to_bytes(4, "little")
     # COBS by hand: the zeros of the header at offsets 3, 4, 5 become distances to the next zero.
-    expected = bytes([4, 3, 0x01, 5, 1, 1, 1 + len(crc)]) + crc + b"\0"
+    expected = bytes([4, 4, 0x01, 5, 1, 1, 1 + len(crc)]) + crc + b"\0"
     assert 0 not in crc
     assert encode(Frame(0x01, 5, b"")) == expected
 
