@@ -65,8 +65,8 @@ Bytes8 = Annotated[bytes, Wire("8s", "uint8_t", "[8]")]
 Bytes32 = Annotated[bytes, Wire("32s", "uint8_t", "[32]")]
 Char16 = Annotated[bytes, Wire("16s", "char", "[16]")]
 
-HEADER = struct.Struct("<BBHH")
-"""version, type, sequence, payload length."""
+HEADER = struct.Struct("<BBHHH")
+"""version, type, session, sequence, payload length."""
 
 CRC_BYTES = 4
 """Bytes of the CRC-32 behind the payload."""
@@ -87,6 +87,7 @@ class ErrorCode(IntEnum):
     INFERENCE = -9
     NO_FALLBACK = -10
     PERIOD = -11
+    SESSION = -12
 
     @property
     def gloss(self) -> str:
@@ -107,6 +108,7 @@ _GLOSS = {
     ErrorCode.INFERENCE: "the inference engine failed",
     ErrorCode.NO_FALLBACK: "the image has no fallback network",
     ErrorCode.PERIOD: "the board is not at this point of the period",
+    ErrorCode.SESSION: "the line's last HELLO was of another session, or there was none",
 }
 
 
@@ -231,7 +233,7 @@ class Message:
 
 @dataclass(frozen=True)
 class HelloRequest(Message):
-    """Who is there? Clears the board's memory of the last replies."""
+    """Who is there? Begins a session, and clears the board's memory of the last replies."""
 
     TYPE: ClassVar[int] = 0x01
 

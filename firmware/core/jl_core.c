@@ -25,7 +25,8 @@ typedef struct {
 typedef struct {
     jl_frame_receiver receiver;
     kept_reply kept[JL_KEPT_REPLIES];
-    uint32_t oldest; /* of kept: the next one to be overwritten */
+    uint32_t oldest;  /* of kept: the next one to be overwritten */
+    uint16_t session; /* of the last HELLO; 0: there was none */
 } link_state;
 
 static link_state links[JL_PORT_LINKS];
@@ -41,21 +42,27 @@ static uint16_t put_refusal(uint8_t *bytes, const jl_header *request, int code, 
     return JL_HEADER_BYTES + sizeof error;
 }
 
-static void put_header(uint8_t *bytes, uint8_t type, uint16_t sequence, uint16_t length) {
+static void put_header(uint8_t *bytes, uint8_t type, const jl_header *request, uint16_t length) {
     const jl_header header = {
         .version = JL_PROTOCOL_VERSION,
         .type = type,
-        .sequence = sequence,
+        .session = request->session,
+        .sequence = request->sequence,
         .length = (uint16_t)(length - JL_HEADER_BYTES),
     };
     memcpy(bytes, &header, sizeof header);
 }
 
-static int execute(const jl_header *header, const uint8_t *payload, uint16_t length, uint8_t *reply,
-                   uint16_t *reply_length, uint32_t *detail) {
+static int execute(link_state *link, const jl_header *header, const uint8_t *payload,
+                   uint16_t length, uint8_t *reply, uint16_t *reply_length, uint32_t *detail) {
     if (header->version != JL_PROTOCOL_VERSION) {
         *detail = header->version;
         return JL_ERR_VERSION;
+    }
+    const bool hello = header->type == JL_TYPE_HELLO_REQUEST;
+    if (header->session == 0 || (!hello && header->session != link->session)) {
+        *detail = header->session;
+        return JL_ERR_SESSION;
     }
     const jl_request *request = jl_request_find(header->type);
     if (request == NULL) {
@@ -66,6 +73,9 @@ static int execute(const jl_header *header, const uint8_t *payload, uint16_t len
     if (header->length != length || !fits) {
         *detail = header->length;
         return JL_ERR_LENGTH;
+    }
+    if (hello) {
+        link->session = header->session;
     }
     return request->handle(payload, length, reply, reply_length, detail);
 }
@@ -118,15 +128,15 @@ static void answer(uint32_t index) {
     uint16_t length = (uint16_t)(receiver->length - JL_HEADER_BYTES);
     uint16_t reply_length = 0;
     uint32_t detail = 0;
-    int status = execute(&header, receiver->bytes + JL_HEADER_BYTES, length,
+    int status = execute(link, &header, receiver->bytes + JL_HEADER_BYTES, length,
                          kept->bytes + JL_HEADER_BYTES, &reply_length, &detail);
     check_stack();
-    if (status == JL_ERR_PERIOD) {
+    if (status == JL_ERR_PERIOD || status == JL_ERR_SESSION) {
         /* The request before it is missing; once that has come, this one is not refused any more,
          * so its refusal is not kept, nor does it take another reply's place. */
         uint8_t bytes[JL_HEADER_BYTES + sizeof(jl_error_reply) + JL_CRC_BYTES];
         length = put_refusal(bytes, &header, status, detail);
-        put_header(bytes, JL_TYPE_ERROR_REPLY, header.sequence, length);
+        put_header(bytes, JL_TYPE_ERROR_REPLY, &header, length);
         jl_frame_send(index, bytes, length);
         kept->length = length_before;
         return;
@@ -138,7 +148,7 @@ static void answer(uint32_t index) {
     } else {
         kept->length = (uint16_t)(JL_HEADER_BYTES + reply_length);
     }
-    put_header(kept->bytes, type, header.sequence, kept->length);
+    put_header(kept->bytes, type, &header, kept->length);
     kept->request_type = header.type;
     kept->request_sequence = header.sequence;
     kept->request_length = receiver->length;

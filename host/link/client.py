@@ -139,7 +139,7 @@ class BoardClient:
         self.line.grace_s = min(self.line.grace_s, GREETING_GRACE_S * self.pace)
         self.line.strange_bytes = 0
         try:
-            self.line.clear()
+            self.line.begin()
             reply = self.request(wire.HelloRequest(), wire.HelloReply)
         except LinkTimeoutError as error:
             raise LinkTimeoutError(

@@ -21,6 +21,7 @@ class Frame:
     """One decoded frame."""
 
     type: int
+    session: int
     sequence: int
     payload: bytes
 
@@ -35,7 +36,8 @@ def encode(frame: Frame) -> bytes:
         raise ProtocolError(
             f"payload of {len(frame.payload)} bytes is over the limit of {MAX_PAYLOAD_BYTES}"
         )
-    body = HEADER.pack(VERSION, frame.type, frame.sequence, len(frame.payload)) + frame.payload
+    body = HEADER.pack(VERSION, frame.type, frame.session, frame.sequence, len(frame.payload))
+    body += frame.payload
     return cobs.encode(body + zlib.crc32(body).to_bytes(CRC_BYTES, "little")) + DELIMITER
 
 
@@ -54,7 +56,7 @@ def decode(encoded: bytes) -> Frame:
     body, crc = data[:-CRC_BYTES], int.from_bytes(data[-CRC_BYTES:], "little")
     if zlib.crc32(body) != crc:
         raise ProtocolError(f"CRC is {zlib.crc32(body):08x}, the frame says {crc:08x}")
-    version, kind, sequence, length = HEADER.unpack_from(body)
+    version, kind, session, sequence, length = HEADER.unpack_from(body)
     if version != VERSION:
         raise ProtocolError(
             f"the board speaks protocol version {version}, this host speaks {VERSION}",
@@ -62,4 +64,4 @@ def decode(encoded: bytes) -> Frame:
         )
     if length != len(body) - HEADER.size:
         raise ProtocolError(f"header says {length} payload bytes, {len(body) - HEADER.size} came")
-    return Frame(kind, sequence, body[HEADER.size :])
+    return Frame(kind, session, sequence, body[HEADER.size :])

@@ -9,6 +9,7 @@ only when the line falls silent is a timeout waited for.
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -123,6 +124,7 @@ class Line:
         grace_s: silence after which the oldest request is sent again, beside work and line.
         traffic: what has crossed it.
         strange_bytes: that came in and were no frame of this protocol.
+        session: that all frames are of, the replies as well; :meth:`begin` draws another.
     """
 
     transport: Transport
@@ -133,12 +135,14 @@ class Line:
     grace_s: float = GRACE_S
     traffic: Traffic = field(default_factory=Traffic)
     strange_bytes: int = 0
+    session: int = 0
     _sequence: int = 0
     _sendings: int = 0
     _pending: bytearray = field(default_factory=bytearray)
 
-    def clear(self) -> None:
-        """Drop what has come in, and end whatever half frame an earlier host has left behind."""
+    def begin(self) -> None:
+        """Begin a session: drop what has come in, and end a half frame of an earlier host's."""
+        self.session = self.session % 0xFFFF + 1 if self.session else 1 + secrets.randbelow(0xFFFF)
         self._guarded(self.transport.reset_input_buffer)
         self._pending.clear()
         self._send(DELIMITER)
@@ -165,7 +169,7 @@ class Line:
             if frame is None:
                 self._send_again(next(iter(flights.values())))
                 since = time.monotonic()
-            elif frame.sequence in flights:
+            elif frame.session == self.session and frame.sequence in flights:
                 flight = flights[frame.sequence]
                 lost = [f for f in flights.values() if f.sending < flight.sending]
                 earlier = [f for f in lost if f.index < flight.index]
@@ -190,7 +194,7 @@ class Line:
             return True
         oldest, *others = flights.values()
         behind = sum(len(flight.data) for flight in others)
-        size = len(encode(Frame(question.message.TYPE, 0, question.message.encode())))
+        size = len(encode(Frame(question.message.TYPE, self.session, 0, question.message.encode())))
         in_window = index - oldest.index < self.window
         return in_window and behind + size <= wire.LINE_BUFFER_BYTES
 
@@ -203,7 +207,7 @@ class Line:
     def _launch(self, index: int, question: Question) -> _Flight:
         self._sequence = self._sequence % 0xFFFF + 1
         message = question.message
-        data = encode(Frame(message.TYPE, self._sequence, message.encode()))
+        data = encode(Frame(message.TYPE, self.session, self._sequence, message.encode()))
         flight = _Flight(index, question, data, self._sequence)
         self._send_flight(flight, data)
         return flight
@@ -306,4 +310,7 @@ def _fault(error: wire.ErrorReply, request: str) -> BoardFaultError:
     return BoardFaultError(
         f"the board refused {request}: {code.name} ({code.gloss}; value {error.detail})",
         code=code,
+        hint="it was reset, flashed again or swapped meanwhile; run the same command again"
+        if code is wire.ErrorCode.SESSION
+        else None,
     )

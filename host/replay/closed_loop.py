@@ -37,6 +37,9 @@ from toolchain.scenario import Scenario
 _LISTS = ("actions", "modes", "cycles")
 """What a day's journal entry holds of each decision."""
 
+_RESET_CODES = (ErrorCode.PERIOD, ErrorCode.SESSION)
+"""What a board refuses that has lost what it was told: it was reset, or is another one."""
+
 MAX_LOSSES = 3
 """A day that lost its board more often is given up."""
 
@@ -141,7 +144,7 @@ def _decide_day(
             made = client.decide(inputs, masks, period=day)
             break
         except BoardFaultError as error:
-            if error.code != ErrorCode.PERIOD or losses > MAX_LOSSES:
+            if error.code not in _RESET_CODES or losses > MAX_LOSSES:
                 raise
         except (IdentityError, ProtocolError):
             raise

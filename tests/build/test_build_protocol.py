@@ -68,10 +68,11 @@ def test_the_example_is_a_frame():
     line = bytes.fromhex(re.findall(r"on the line \| `([0-9a-f ]+)`", document)[0])
     assert line.endswith(b"\0") and line.count(0) == 1
     body = cobs.decode(line[:-1])
-    assert struct.unpack("<BBHHI", body) == (
+    assert struct.unpack("<BBHHHI", body) == (
         protocol.VERSION,
         protocol.HelloRequest.TYPE,
+        0x1234,
         1,
         0,
-        zlib.crc32(body[:6]),
+        zlib.crc32(body[:8]),
     )

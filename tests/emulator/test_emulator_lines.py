@@ -54,7 +54,7 @@ class Board:
     def ask(self, message: wire.Message, *, usb: bool) -> bytes:
         line = self.usb if usb else self.uart
         line.clear()
-        data = encode(Frame(message.TYPE, 1, message.encode()))
+        data = encode(Frame(message.TYPE, 1, 1, message.encode()))
         (self.pico.feed_usb if usb else self.pico.feed)(data)
         self.settle()
         return decode(bytes(line).rstrip(b"\0")).payload
@@ -86,8 +86,10 @@ def test_a_crash_is_reported_on_the_line_that_comes_back(image: Image) -> None:
     board = Board(image, usb=True)
     board.settle()
     busy_s = board.pico.busy_s()
+    board.ask(wire.HelloRequest(), usb=True)
+    board.usb.clear()
     crash = wire.InferRequest(1, b"\3")
-    board.pico.feed_usb(encode(Frame(crash.TYPE, 1, crash.encode())))
+    board.pico.feed_usb(encode(Frame(crash.TYPE, 1, 1, crash.encode())))
     board.settle()
     assert bytes(board.usb) == b""
     assert board.pico.busy_s() > busy_s, "the cycles before the reset are forgotten"
@@ -99,9 +101,10 @@ def test_a_crash_is_reported_on_the_line_that_comes_back(image: Image) -> None:
 def test_a_hang_is_ended_by_the_watchdog_in_virtual_time(image: Image) -> None:
     board = Board(image, usb=False)
     board.settle()
+    board.ask(wire.HelloRequest(), usb=False)
     start_s = board.pico.now_s()
     hang = wire.InferRequest(1, b"\1")
-    board.pico.feed(encode(Frame(hang.TYPE, 1, hang.encode())))
+    board.pico.feed(encode(Frame(hang.TYPE, 1, 1, hang.encode())))
     while board.pico.now_s() < start_s + 8.1:
         board.pico.run()
     hello = wire.HelloReply.decode(board.ask(wire.HelloRequest(), usb=False))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import zlib
 from collections import deque
 from collections.abc import Callable
@@ -23,6 +24,8 @@ COMPILER = os.environ.get("JOULELOOP_TEST_COMPILER", "zig")
 
 FIXTURES = Path(__file__).parent / "fixtures"
 BYTE_NANOS = 1e9 * 10 / 115_200
+SESSION = 0x0102
+"""That all of a test's frames are of, unless it says otherwise."""
 MODEL_SHA256 = "5a010203" + "00" * 28
 
 
@@ -32,6 +35,7 @@ class Frame:
 
     version: int
     type: int
+    session: int
     sequence: int
     payload: bytes
 
@@ -46,10 +50,11 @@ def frame_bytes(
     payload: bytes = b"",
     *,
     version: int = protocol.VERSION,
+    session: int = SESSION,
     length: int | None = None,
 ) -> bytes:
     """A frame's bytes on the line, with its delimiter; written from PROTOCOL.md, not from host/."""
-    head = bytes([version, type_]) + sequence.to_bytes(2, "little")
+    head = bytes([version, type_]) + session.to_bytes(2, "little") + sequence.to_bytes(2, "little")
     body = head + (len(payload) if length is None else length).to_bytes(2, "little") + payload
     return cobs.encode(body + zlib.crc32(body).to_bytes(4, "little")) + b"\0"
 
@@ -57,9 +62,9 @@ def frame_bytes(
 def parse_frame(encoded: bytes) -> Frame:
     body = cobs.decode(encoded)
     assert zlib.crc32(body[:-4]) == int.from_bytes(body[-4:], "little")
-    length = int.from_bytes(body[4:6], "little")
-    assert length == len(body) - 10
-    return Frame(body[0], body[1], int.from_bytes(body[2:4], "little"), body[6:-4])
+    version, kind, session, sequence, length = struct.unpack_from("<BBHHH", body)
+    assert length == len(body) - 12
+    return Frame(version, kind, session, sequence, body[8:-4])
 
 
 class Pico:
@@ -87,6 +92,7 @@ class Pico:
         self._line = self.clock.create_alarm(self._byte_arrived)
         # Ends every idle jump early, so that run() sees the time pass.
         self._tick = self.clock.create_alarm(self._stop)
+        self.greeted = False
         self.sent = bytearray()
         self.mcu.uart[0].on_byte = self.sent.append
 
@@ -123,7 +129,12 @@ class Pico:
         return frames[0] if frames else None
 
     def exchange_all(self, data: bytes, seconds: float, expected: int) -> list[Frame]:
-        """Send bytes; the frames that come back until there are ``expected``, or time is over."""
+        """Send bytes; the frames that come back until there are ``expected``, or time is over.
+
+        Before the first ones, HELLO begins the session.
+        """
+        if not self.greeted:
+            self.greet()
         self.sent.clear()
         self.feed(data)
         self.run(len(data) * BYTE_NANOS * 1e-9, lambda: not self._incoming)
@@ -131,6 +142,12 @@ class Pico:
         *frames, rest = bytes(self.sent).split(b"\0")
         assert not rest, "half a frame came back"
         return [parse_frame(encoded) for encoded in frames]
+
+    def greet(self) -> None:
+        """Begin the session, and leave no trace of it."""
+        self.greeted = True
+        self.exchange_all(frame_bytes(protocol.HelloRequest.TYPE, 0xFFFF), 2.0, 1)
+        self.sent.clear()
 
     def power_on_through_boot_rom(self) -> None:
         """Start at the boot ROM's reset vector, as the silicon does, instead of in flash."""

@@ -99,6 +99,10 @@ def test_the_board_never_speaks_unasked(pico):
 REFUSED = {
     "another version": ({"version": VERSION + 1}, ErrorCode.VERSION, VERSION + 1),
     "version before type": ({"version": 9, "type_": 0x70}, ErrorCode.VERSION, 9),
+    "no session": ({"session": 0}, ErrorCode.SESSION, 0),
+    "another session": ({"session": 7}, ErrorCode.SESSION, 7),
+    "session before type": ({"session": 7, "type_": 0x70}, ErrorCode.SESSION, 7),
+    "a greeting of no session": ({"type_": HelloRequest.TYPE, "session": 0}, ErrorCode.SESSION, 0),
     "unknown type": ({"type_": 0x70}, ErrorCode.TYPE, 0x70),
     "a reply as a request": ({"type_": InferReply.TYPE}, ErrorCode.TYPE, InferReply.TYPE),
     "type before length": ({"type_": 0x70, "length": 9}, ErrorCode.TYPE, 0x70),
@@ -162,7 +166,7 @@ def last_block_cut_off(good: bytes) -> bytes:
 
 def too_long_behind_a_right_crc(good: bytes) -> bytes:
     """The largest frame there is, with a right CRC, and then more."""
-    body = bytes([VERSION, StatusRequest.TYPE, 3, 0]) + (2048).to_bytes(2, "little") + bytes(2048)
+    body = bytes([VERSION, StatusRequest.TYPE, 2, 1, 3, 0]) + bytes([0, 8]) + bytes(2048)
     return cobs.encode(body + zlib.crc32(body).to_bytes(4, "little") + b"more") + b"\0"
 
 
@@ -187,7 +191,7 @@ def test_a_broken_frame_is_dropped_in_silence_and_counted(pico, case):
     assert pico.exchange_all(bad, 0.05, 1) == []
     status = pico.status()
     assert status.frames_rejected == rejected
-    assert status.frames_received == 1
+    assert status.frames_received == 2  # HELLO and STATUS
     assert status.bytes_overrun == 0
 
 
@@ -221,7 +225,7 @@ def test_mutated_requests_are_refused_or_answered_but_never_silence_the_board(pi
         reply = pico.exchange(pico.frame(type_, 1000 + turn, payload))
         assert reply is not None
         assert reply.sequence == 1000 + turn
-    assert pico.status().frames_received == 61
+    assert pico.status().frames_received == 62
 
 
 def test_a_repeated_request_is_answered_but_not_executed_again(pico_with):
@@ -286,6 +290,7 @@ def test_a_meter_that_is_not_there_is_refused_not_waited_for(pico):
 
 def test_a_byte_lost_in_the_uart_is_counted_and_costs_one_frame(pico):
     good = pico.frame(StatusRequest.TYPE, 1)
+    pico.greet()
     uart = pico.mcu.uart[0]
     pico.feed(good[:5])
     pico.run(0.01)

@@ -50,6 +50,8 @@ class Bench:
         self.settle()
         self.host.open()
         self.settle()
+        self.request(protocol.HelloRequest())
+        self.packets.clear()
         return self
 
     def control(self, transfer: ControlTransfer) -> ControlTransfer:
@@ -162,11 +164,11 @@ def test_the_largest_request_over_usb(bench):
 
 def test_a_reply_of_whole_packets_ends_with_an_empty_one(bench):
     board = bench().opened()
-    # 34 rows: 6 + 2 + 34 * 9 + 4 bytes, one more by COBS and the delimiter: 320 = 5 * 64.
-    board.request(protocol.InferRequest(34, ROW * 34))
-    assert [len(packet) for packet in board.packets] == [64] * 5 + [0]
-    board.request(protocol.InferRequest(33, ROW * 33), 2)
-    assert [len(packet) for packet in board.packets] == [64] * 4 + [320 - 9 - 256]
+    # 48 rows: 8 + 2 + 48 * 9 + 4 bytes, one more by COBS and the delimiter: 448 = 7 * 64.
+    board.request(protocol.InferRequest(48, ROW * 48))
+    assert [len(packet) for packet in board.packets] == [64] * 7 + [0]
+    board.request(protocol.InferRequest(47, ROW * 47), 2)
+    assert [len(packet) for packet in board.packets] == [64] * 6 + [448 - 9 - 384]
 
 
 def test_each_link_gets_the_replies_to_its_own_requests(bench):
@@ -235,8 +237,7 @@ def test_a_cable_that_is_pulled_and_put_in_again(bench):
 
 
 def test_a_bus_reset_in_the_middle_of_a_reply_ends_that_reply(bench):
-    board = bench().opened()
-    board.request(protocol.HelloRequest())  # the toggles are odd now
+    board = bench().opened()  # the greeting has left the toggles odd
     infer = protocol.InferRequest(227, ROW * 227)
     board.packets.clear()
     board.host.send(board.pico.frame(infer.TYPE, 2, infer.encode()))

@@ -30,6 +30,7 @@ TIMEOUT_S = 8.0
 def faulty(pico_with):
     pico = pico_with("engine_fault")
     pico.run(0.01)
+    pico.greet()
     return pico
 
 

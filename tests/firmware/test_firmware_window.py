@@ -211,6 +211,8 @@ REFUSED_REQUESTS = {
 def test_a_window_that_means_nothing_is_refused_and_the_meter_left_alone(looping, case):
     pico, meter = looping
     request, code, detail = REFUSED_REQUESTS[case]
+    pico.greet()
+    meter.event_nanos.clear()  # HELLO looks for it
     assert fault(pico, request) == (code, detail)
     assert meter.event_nanos == []
 

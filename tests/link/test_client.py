@@ -65,7 +65,7 @@ class FakeBoard:
             reply = wire.BudgetReply()
         else:
             reply = wire.ErrorReply(frame.type, wire.ErrorCode.NO_METER, 0)
-        return encode(Frame(reply.TYPE, frame.sequence, reply.encode()))
+        return encode(Frame(reply.TYPE, frame.session, frame.sequence, reply.encode()))
 
     @property
     def in_waiting(self) -> int:
@@ -149,7 +149,7 @@ def test_a_short_batch_is_refused() -> None:
     class Short(FakeBoard):
         def answer(self, frame: Frame) -> bytes:
             reply = wire.DecideReply(1, bytes(6))
-            return encode(Frame(reply.TYPE, frame.sequence, reply.encode()))
+            return encode(Frame(reply.TYPE, frame.session, frame.sequence, reply.encode()))
 
     with pytest.raises(ProtocolError, match="2 rows were asked for"):
         client(Short()).decide(np.zeros((2, 3), np.int8), np.ones((2, 2), bool))
@@ -158,8 +158,8 @@ def test_a_short_batch_is_refused() -> None:
 def test_traffic_counts_every_byte() -> None:
     link = client(FakeBoard())
     link.hello()
-    request = len(encode(Frame(1, 1, b"")))
-    reply = len(encode(Frame(0x81, 1, HELLO.encode())))
+    request = len(encode(Frame(1, 1, 1, b"")))
+    reply = len(encode(Frame(0x81, 1, 1, HELLO.encode())))
     assert link.traffic.bytes_sent == request + len(DELIMITER)
     assert link.traffic.bytes_received == reply
     assert link.traffic.messages == 2
@@ -188,7 +188,9 @@ def test_infer_reads_outputs_of_the_named_element() -> None:
     class Inferring(FakeBoard):
         def answer(self, frame: Frame) -> bytes:
             tail = (7).to_bytes(4, "little") + np.array([0.5, -1.0], "<f4").tobytes()
-            return encode(Frame(0x82, frame.sequence, wire.InferReply(1, tail).encode()))
+            return encode(
+                Frame(0x82, frame.session, frame.sequence, wire.InferReply(1, tail).encode())
+            )
 
     board = Inferring()
     inputs = np.array([[1.5, 2.0, -0.0]], np.float32)

@@ -24,6 +24,7 @@ ROWS = np.zeros((3, 2), np.int8)
 MASKS = np.ones((3, 2), bool)
 BUDGET = EnergyBudget(1e-5, 1e-9)
 PERIOD = BoardFaultError("not at this point", code=ErrorCode.PERIOD)
+SESSION = BoardFaultError("no session", code=ErrorCode.SESSION)
 
 
 @dataclass
@@ -55,7 +56,11 @@ class Board:
         self.done.append("budget")
 
 
-@pytest.mark.parametrize("failure", [LinkError("broke off"), PERIOD], ids=["unplugged", "reset"])
+@pytest.mark.parametrize(
+    "failure",
+    [LinkError("broke off"), PERIOD, SESSION],
+    ids=["unplugged", "reset in a day", "reset between two"],
+)
 def test_the_day_begins_anew_with_its_budget(failure: LinkError) -> None:
     board = Board(deque([failure]))
     entry = _decide_day(board, 5, ROWS, MASKS, BUDGET)

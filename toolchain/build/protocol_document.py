@@ -22,11 +22,13 @@ from toolchain.protocol import ENUMS, ERROR_TYPE, MESSAGES, REPLY, ErrorCode, Me
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "PROTOCOL.md"
 """Where the document lies in a checkout."""
 
+EXAMPLE_SESSION = 0x1234
 EXAMPLE_SEQUENCE = 1
 
 _HEADER_MEANING = {
     "version": f"protocol version, {protocol.VERSION}",
     "type": "type of the message",
+    "session": "what the line's last HELLO has named, at least 1; a reply repeats its request's",
     "sequence": "number of the request; its reply repeats it",
     "length": "bytes of payload",
 }
@@ -69,11 +71,15 @@ _RULES = f"""\
   reply that it kept and executes nothing. A PERIOD refusal is not kept: it says only that an
   earlier DECIDE is missing, and the same request is executed once that has come. `HELLO` is never a
   repetition: it is executed every time and makes the board forget the line's kept replies.
-- A reply has its request's type with bit 7 set (0x{REPLY:02x}) and its request's sequence number. A
-  refusal has type 0x{ERROR_TYPE:02x} instead, and names the request's type, an error code and the
-  offending value.
-- A frame is checked in this order: COBS, size and CRC; version; type; length; number of rows; the
-  fields' values. Frames that fail the first of these are dropped in silence and counted
+- A *session* begins with a HELLO, whose header names it with a number that the host draws at
+  random. Every other request of the line must name the same one, or is refused with SESSION; after
+  a reset there is none. So a board that was reset, flashed again or swapped while the port stayed
+  open answers nothing before it has told who it is. That refusal is not kept.
+- A reply has its request's type with bit 7 set (0x{REPLY:02x}), and its request's session and
+  sequence number. A refusal has type 0x{ERROR_TYPE:02x} instead, and names the request's type, an
+  error code and the offending value.
+- A frame is checked in this order: COBS, size and CRC; version; session; type; length; number of
+  rows; the fields' values. Frames that fail the first of these are dropped in silence and counted
   (`frames_rejected` of STATUS), because nothing in them can be trusted, not even whom to answer.
   Every other failure is answered with its code. All of these checks come before anything is
   executed; METER, CLOCK and INFERENCE can also mean that what was executed must not be used.
@@ -168,13 +174,16 @@ def _enum(enum: type[IntEnum]) -> str:
 def _example() -> str:
     """HELLO's bytes, computed anew at every rendering."""
     request = next(message for message in MESSAGES if message.__name__ == "HelloRequest")
-    body = protocol.HEADER.pack(protocol.VERSION, request.TYPE, EXAMPLE_SEQUENCE, 0)
+    body = protocol.HEADER.pack(
+        protocol.VERSION, request.TYPE, EXAMPLE_SESSION, EXAMPLE_SEQUENCE, 0
+    )
     crc = zlib.crc32(body)
     frame = body + crc.to_bytes(protocol.CRC_BYTES, "little")
     encoded = cobs.encode(frame)
     return (
         "## Example: HELLO\n\n"
-        f"A HELLO with sequence number {EXAMPLE_SEQUENCE}, step by step:\n\n"
+        f"A HELLO of session 0x{EXAMPLE_SESSION:04x} with sequence number {EXAMPLE_SEQUENCE}, "
+        "step by step:\n\n"
         "| Step | Bytes |\n|---|---|\n"
         f"| header, no payload | `{body.hex(' ')}` |\n"
         f"| CRC-32 of that, 0x{crc:08x} | `{frame[len(body) :].hex(' ')}` |\n"

@@ -13,6 +13,7 @@ from toolchain.protocol import ENUMS, MESSAGES, ErrorCode, Message, Wire
 HEADER_FIELDS: tuple[tuple[str, Wire], ...] = (
     ("version", Wire("B", "uint8_t")),
     ("type", Wire("B", "uint8_t")),
+    ("session", Wire("H", "uint16_t")),
     ("sequence", Wire("H", "uint16_t")),
     ("length", Wire("H", "uint16_t")),
 )

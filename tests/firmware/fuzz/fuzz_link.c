@@ -66,6 +66,9 @@ static struct {
 } kept[JL_PORT_LINKS][JL_KEPT_REPLIES];
 static uint32_t n_kept[JL_PORT_LINKS];
 
+/* Of each line's last HELLO; 0 before the first. */
+static uint16_t session_of[JL_PORT_LINKS];
+
 static void forget(uint32_t link) {
     n_kept[link] = 0;
 }
@@ -165,7 +168,7 @@ static void check_error(const frame *asked, const frame *got) {
     FUZZ_CHECK(got->length == JL_HEADER_BYTES + sizeof error, got->length);
     memcpy(&error, got->bytes + JL_HEADER_BYTES, sizeof error);
     FUZZ_CHECK(error.request_type == header_of(asked).type, error.request_type);
-    FUZZ_CHECK(error.code < 0 && error.code >= JL_ERR_PERIOD, error.code);
+    FUZZ_CHECK(error.code < 0 && error.code >= JL_ERR_SESSION, error.code);
 }
 
 static void check_decisions(const frame *asked, const frame *got) {
@@ -201,6 +204,7 @@ static void exchange(uint32_t link, const frame *f) {
     FUZZ_CHECK(decode(bytes, sent, &reply) == sent && sent > 0, sent);
     const jl_header asked = header_of(f), got = header_of(&reply);
     FUZZ_CHECK(got.sequence == asked.sequence, got.sequence);
+    FUZZ_CHECK(got.session == asked.session, got.session);
     if (got.type == JL_TYPE_ERROR_REPLY) {
         check_error(f, &reply);
     } else {
@@ -212,10 +216,18 @@ static void exchange(uint32_t link, const frame *f) {
     fuzz_clear();
 }
 
-static bool refused_for_the_period(void) {
+/* The code of the refusal that came, or JL_OK. */
+static int refusal(void) {
     jl_error_reply error;
     memcpy(&error, reply.bytes + JL_HEADER_BYTES, sizeof error);
-    return header_of(&reply).type == JL_TYPE_ERROR_REPLY && error.code == JL_ERR_PERIOD;
+    return header_of(&reply).type == JL_TYPE_ERROR_REPLY ? error.code : JL_OK;
+}
+
+/* Whoever did not say HELLO is told nothing, and nothing is executed for them. */
+static bool is_stranger(uint32_t link, const jl_header *header) {
+    const bool hello = header->type == JL_TYPE_HELLO_REQUEST;
+    return header->version == JL_PROTOCOL_VERSION &&
+           (header->session == 0 || (!hello && header->session != session_of[link]));
 }
 
 static void ask(uint32_t link, frame *f) {
@@ -238,15 +250,22 @@ static void ask(uint32_t link, frame *f) {
         FUZZ_CHECK(reply.length == before->length, reply.length);
         FUZZ_CHECK(memcmp(reply.bytes, before->bytes, reply.length) == 0, reply.length);
         FUZZ_CHECK(fuzz_measurements == measured, fuzz_measurements - measured);
-    } else if (!refused_for_the_period()) {
+    } else if (refusal() != JL_ERR_PERIOD && refusal() != JL_ERR_SESSION) {
         remember(link, f);
+    }
+    FUZZ_CHECK((refusal() == JL_ERR_SESSION) == is_stranger(link, &header), header.session);
+    FUZZ_CHECK(refusal() != JL_ERR_SESSION || fuzz_measurements == measured, fuzz_measurements);
+    if (header.type == JL_TYPE_HELLO_REQUEST && refusal() == JL_OK) {
+        session_of[link] = header.session;
     }
 }
 
-static void put_header(frame *f, uint8_t version, uint8_t type, uint16_t sequence, uint16_t wrong) {
+static void put_header(frame *f, uint8_t version, uint8_t type, uint16_t session, uint16_t sequence,
+                       uint16_t wrong) {
     const jl_header header = {
         .version = version,
         .type = type,
+        .session = session,
         .sequence = sequence,
         .length = (uint16_t)(f->length - JL_HEADER_BYTES + wrong),
     };
@@ -259,12 +278,13 @@ static void step_frame(uint32_t link, uint8_t flags) {
     const uint16_t sequence = (uint16_t)take_number(2);
     const uint8_t version = (flags & 2) != 0 ? take() : JL_PROTOCOL_VERSION;
     const uint16_t wrong = (flags & 4) != 0 ? (uint16_t)take_number(2) : 0;
+    const uint16_t session = (flags & 0x18) == 0x18 ? take() % 4u : session_of[link];
     const size_t length = (flags & 8) != 0 ? take_number(2) % (JL_MAX_PAYLOAD_BYTES + 1u) : take();
     request.length = JL_HEADER_BYTES;
     for (size_t i = 0; i < length; i++) {
         request.bytes[request.length++] = take();
     }
-    put_header(&request, version, type, sequence, wrong);
+    put_header(&request, version, type, session, sequence, wrong);
     ask(link, &request);
 }
 
@@ -307,7 +327,7 @@ static void step_rows(uint32_t link, uint8_t flags) {
         }
     }
     request.length = JL_HEADER_BYTES + fixed + tail;
-    put_header(&request, JL_PROTOCOL_VERSION, type, sequence, 0);
+    put_header(&request, JL_PROTOCOL_VERSION, type, session_of[link], sequence, 0);
     ask(link, &request);
 }
 
@@ -329,6 +349,9 @@ static void step_raw(uint32_t link) {
         at += n;
         sent -= n;
         forget(link); /* something was asked that is not known here */
+        if (header_of(&reply).type == (JL_TYPE_HELLO_REQUEST | JL_TYPE_REPLY)) {
+            session_of[link] = header_of(&reply).session;
+        }
     }
     fuzz_clear();
 }
@@ -362,7 +385,9 @@ static void step_long(uint32_t link) {
 
 static void step_hello(uint32_t link) {
     request.length = JL_HEADER_BYTES;
-    put_header(&request, JL_PROTOCOL_VERSION, JL_TYPE_HELLO_REQUEST, take(), 0);
+    const uint16_t sequence = take();
+    put_header(&request, JL_PROTOCOL_VERSION, JL_TYPE_HELLO_REQUEST, 1u + sequence % 3u, sequence,
+               0);
     ask(link, &request);
     if (header_of(&reply).type != JL_TYPE_ERROR_REPLY) {
         FUZZ_CHECK(reply.length == JL_HEADER_BYTES + sizeof(jl_hello_reply), reply.length);
@@ -385,7 +410,7 @@ static void begin(void) {
         const jl_budget_request budget = {.energy_fj = UINT64_MAX, .fj_per_cycle = 1};
         memcpy(request.bytes + JL_HEADER_BYTES, &budget, sizeof budget);
         request.length = JL_HEADER_BYTES + sizeof budget;
-        put_header(&request, JL_PROTOCOL_VERSION, JL_TYPE_BUDGET_REQUEST, 1, 0);
+        put_header(&request, JL_PROTOCOL_VERSION, JL_TYPE_BUDGET_REQUEST, session_of[link], 1, 0);
         ask(link, &request);
     }
 }
