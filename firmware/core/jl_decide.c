@@ -26,7 +26,8 @@ bool jl_decide_mode_exists(uint8_t mode) {
            (mode == JL_MODE_FALLBACK && jl_inference_describe()->invoke_fallback != NULL);
 }
 
-/* The input is copied for every invocation: an engine may plan activations over it. */
+/* The input is copied for every invocation: an engine may plan activations over it. Byte by byte,
+ * because a row begins with its mask, so that wider values in it are not aligned. */
 JL_HOT static void copy_input(const uint8_t *input) {
     uint8_t *to = jl_inference_input();
     /* Backwards, because a count that ends at zero saves a comparison in every turn. */
@@ -37,6 +38,18 @@ JL_HOT static void copy_input(const uint8_t *input) {
 }
 
 JL_HOT static uint8_t best_int8(const int8_t *output, uint32_t n, uint32_t mask) {
+    uint32_t choice = 0;
+    int32_t best = INT32_MIN;
+    for (uint32_t i = 0; i < n; i++, mask >>= 1) {
+        if ((mask & 1u) != 0 && output[i] > best) {
+            best = output[i];
+            choice = i;
+        }
+    }
+    return (uint8_t)choice;
+}
+
+JL_HOT static uint8_t best_int16(const int16_t *output, uint32_t n, uint32_t mask) {
     uint32_t choice = 0;
     int32_t best = INT32_MIN;
     for (uint32_t i = 0; i < n; i++, mask >>= 1) {
@@ -77,6 +90,10 @@ JL_HOT static int decide_job(void) {
     const uint32_t mask = job.row[0];
     if (network->output_element == JL_ELEMENT_FLOAT32) {
         return best_float32(jl_inference_output(), n, mask, &job.action);
+    }
+    if (network->output_element == JL_ELEMENT_INT16) {
+        job.action = best_int16(jl_inference_output(), n, mask);
+        return JL_OK;
     }
     job.action = best_int8(jl_inference_output(), n, mask);
     return JL_OK;

@@ -8,7 +8,14 @@
 #include "jl_protocol.h"
 
 static inline uint32_t jl_element_bytes(uint8_t element) {
-    return element == JL_ELEMENT_FLOAT32 ? sizeof(float) : sizeof(int8_t);
+    switch (element) {
+    case JL_ELEMENT_FLOAT32:
+        return sizeof(float);
+    case JL_ELEMENT_INT16:
+        return sizeof(int16_t);
+    default:
+        return sizeof(int8_t);
+    }
 }
 
 static inline uint32_t jl_input_bytes(const jl_inference_info *network) {

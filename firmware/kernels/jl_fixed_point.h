@@ -1,4 +1,4 @@
-/* Fixed-point arithmetic of INT8 inference, in 32-bit pieces.
+/* Fixed-point arithmetic of quantized inference, in 32-bit pieces.
  *
  * The Cortex-M0+ multiplies 32 x 32 -> 32 bits only, so the 64-bit product is put together from
  * four products of halves. Signed values are shifted left, and added where they may wrap, as
@@ -47,6 +47,37 @@ static inline int32_t jl_scale(int32_t value, int32_t multiplier, int shift) {
         return jl_multiply_high((int32_t)((uint32_t)value << shift), multiplier);
     }
     return jl_divide_by_power_of_two(jl_multiply_high(value, multiplier), -shift);
+}
+
+/* (sum * factor + half) >> shift, with half = 2^(shift - 1); factor below 2^15, shift in [17, 46].
+ * The lower half of the sum counts through its product's upper half only: half is a multiple of
+ * 2^16. */
+static inline int32_t jl_wide_scale(int32_t sum, uint32_t factor, uint32_t shift) {
+    const uint32_t low = (((uint32_t)sum & 0xFFFFu) * factor) >> 16;
+    /* At most 2^30 + 2^15 in magnitude, and half adds at most 2^29. */
+    const int32_t product = (sum >> 16) * (int32_t)factor + (int32_t)low;
+    return (product + (int32_t)(1u << (shift - 17))) >> (shift - 16);
+}
+
+/* The same modulo 2^32 of a sum within 48 bits, in two words; shift in [8, 46]. */
+static inline int32_t jl_wide_scale_64(uint32_t low, int32_t high, uint32_t factor,
+                                       uint32_t shift) {
+    const uint32_t bottom = (low & 0xFFFFu) * factor;
+    const uint32_t middle = (low >> 16) * factor;
+    uint32_t product = bottom + (middle << 16);
+    uint32_t top = (uint32_t)high * factor + (middle >> 16) + (product < bottom);
+
+    const uint32_t unrounded = product;
+    if (shift <= 32) {
+        product += 1u << (shift - 1);
+        top += product < unrounded;
+    } else {
+        top += 1u << (shift - 33);
+    }
+    if (shift >= 32) {
+        return (int32_t)top >> (shift - 32);
+    }
+    return (int32_t)((product >> shift) | (top << (32 - shift)));
 }
 
 #endif

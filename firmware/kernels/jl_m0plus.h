@@ -9,4 +9,8 @@
  * the input. */
 void jl_m0plus_bytes(const uint32_t *layer, const int8_t *in, int8_t *out, uint32_t *scratch);
 
+/* A dense layer of int16 activations, from constants that toolchain/compile/m0plus_wide.py lays
+ * out. in, out: as above. */
+void jl_m0plus_wide(const uint32_t *layer, const int16_t *in, int16_t *out);
+
 #endif

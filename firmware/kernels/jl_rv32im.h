@@ -20,4 +20,16 @@ typedef struct {
  * pairs: 2 * n_fours words of scratch. */
 void jl_rv32im_dense(const jl_rv32im *layer, const int8_t *in, int8_t *out, uint32_t *pairs);
 
+/* A dense layer of int16 activations, from constants that toolchain/compile/wide.py lays out. */
+typedef struct {
+    const uint32_t *words; /* per block of four outputs: starts, weights, scales */
+    uint16_t n_pairs;      /* inputs, in words of two codes, 1..32768 */
+    uint16_t n_outputs;    /* values, 1..65535 */
+    int16_t minimum;       /* lowest code, minimum <= maximum */
+    int16_t maximum;       /* highest code */
+} jl_rv32im_wide;
+
+/* in: aligned to 4 bytes; read to the end of its last word. out: must not overlap it. */
+void jl_rv32im_wide_dense(const jl_rv32im_wide *layer, const int16_t *in, int16_t *out);
+
 #endif

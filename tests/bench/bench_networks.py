@@ -28,7 +28,7 @@ from toolchain.compile.cycle_count import measure_cycles
 from toolchain.compile.float_synthetic import reference_float_network
 from toolchain.compile.instruction_count import count_instructions
 from toolchain.compile.synthetic import REFERENCE_SHAPES, reference_network
-from toolchain.protocol import Engine
+from toolchain.protocol import Element, Engine
 
 AD01 = Path(__file__).resolve().parents[3] / "shared" / "models" / "ad01_int8.tflite"
 TARGET = "pico@emulator"
@@ -38,11 +38,17 @@ AOT: dict[str, tuple[str, FlashBudget]] = {
     "aot, m0plus, smallest flash": ("m0plus", "smallest"),
     "aot, portable C": ("portable", None),
 }
+WIDE: dict[str, tuple[str, FlashBudget]] = {
+    "aot, m0plus, int16 activations": ("m0plus", None),
+    "aot, portable C, int16 activations": ("portable", None),
+}
 
 
-def rows_of(n_inputs: int) -> np.ndarray:
-    """(ROWS, n_inputs) int8."""
-    return np.random.default_rng(1).integers(-128, 128, (ROWS, n_inputs)).astype(np.int8)
+def rows_of(n_inputs: int, dtype: str = "int8") -> np.ndarray:
+    """(ROWS, n_inputs) of any code."""
+    limits = np.iinfo(dtype)
+    rng = np.random.default_rng(1)
+    return rng.integers(limits.min, limits.max + 1, (ROWS, n_inputs)).astype(dtype)
 
 
 def entry(network: str, engine: str, macs: int, cycles: float, **rest: Any) -> dict[str, Any]:
@@ -57,12 +63,14 @@ def entry(network: str, engine: str, macs: int, cycles: float, **rest: Any) -> d
     }
 
 
-def on_the_core(network: str, data: bytes) -> Iterator[dict[str, Any]]:
+def on_the_core(
+    network: str, data: bytes, engines: dict[str, tuple[str, FlashBudget]]
+) -> Iterator[dict[str, Any]]:
     """The engine aot's program, by kernels."""
-    for engine, (kernels, budget) in AOT.items():
+    for engine, (kernels, budget) in engines.items():
         with tempfile.TemporaryDirectory() as folder:
             compiled = compile_model(data, Path(folder), kernels=kernels, flash_budget=budget)
-            rows = rows_of(compiled.n_inputs)
+            rows = rows_of(compiled.n_inputs, compiled.input.dtype)
             count = measure_cycles(compiled, rows)
         yield entry(
             network,
@@ -105,19 +113,20 @@ def on_the_board(
     )
 
 
-def instructions(models: dict[str, bytes]) -> list[dict[str, Any]]:
+def instructions(models: list[tuple[str, bytes]]) -> list[dict[str, Any]]:
     """Instructions per MAC on RV32IM."""
     entries = []
-    for network, data in models.items():
+    for network, data in models:
         for kernels in ("rv32im", "portable"):
             with tempfile.TemporaryDirectory() as folder:
                 compiled = compile_model(data, Path(folder), kernels=kernels)
-                rows = rows_of(compiled.n_inputs)
+                rows = rows_of(compiled.n_inputs, compiled.input.dtype)
                 (count,) = count_instructions([compiled], [rows])
             median = float(np.median(count.instructions))
             entries.append(
                 {
                     "network": network,
+                    "activations": compiled.input.dtype,
                     "kernels": kernels,
                     "macs": compiled.macs,
                     "instructions": int(median),
@@ -152,6 +161,10 @@ def main() -> int:
     models = {
         name: reference_network(widths, np.random.default_rng(0)) for name, widths in shapes.items()
     }
+    wide = {
+        name: reference_network(widths, np.random.default_rng(0), Element.INT16)
+        for name, widths in shapes.items()
+    }
     generated = list(models)
     if AD01.exists():
         models["MLPerf Tiny AD"] = AD01.read_bytes()
@@ -159,8 +172,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as state:
         os.environ.setdefault("JOULELOOP_STATE", state)
         for name, data in models.items():
-            entries += on_the_core(name, data)
+            entries += on_the_core(name, data, AOT)
             weight_bytes = entries[-1]["weight_bytes"]
+            if name in generated:
+                entries += on_the_core(name, wide[name], WIDE)
             if name in generated:
                 widths = shapes[name]
                 rng = np.random.default_rng(0)
@@ -172,7 +187,7 @@ def main() -> int:
             if os.environ.get("TFLM_ROOT") and name in generated:
                 rows = rows_of(shapes[name][0])
                 entries.append(on_the_board(name, "tflm", data, rows, Engine.TFLM, weight_bytes))
-    counted = instructions({name: models[name] for name in generated})
+    counted = instructions([(n, kind[n]) for n in generated for kind in (models, wide)])
     if "--json" in sys.argv:
         print(json.dumps({"rp2040": entries, "rv32im": counted}, indent=2))
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from toolchain.compile import CompiledModel, compile_model
 from toolchain.compile.host_program import KERNELS_DIR, run_compiler
 
-Runner = Callable[[NDArray[np.int8]], NDArray[np.int8]]
+Runner = Callable[[NDArray[Any]], NDArray[Any]]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -66,15 +67,17 @@ def _runner(function: Callable[[int, int], None], compiled: CompiledModel) -> Ru
     function.argtypes = [ctypes.c_void_p, ctypes.c_void_p]  # type: ignore[attr-defined]
     function.restype = None  # type: ignore[attr-defined]
 
-    def run(inputs: NDArray[np.int8]) -> NDArray[np.int8]:
-        outputs = np.zeros((len(inputs), compiled.n_outputs), np.int8)
+    dtype = compiled.input.dtype
+
+    def run(inputs: NDArray[Any]) -> NDArray[Any]:
+        outputs = np.zeros((len(inputs), compiled.n_outputs), dtype)
         # Fresh arrays of whole words: the program may ask for aligned buffers.
-        source = np.zeros(-(-compiled.n_inputs // 4), np.int32)
-        target = np.zeros(-(-compiled.n_outputs // 4), np.int32)
+        source = np.zeros(-(-compiled.input.n_bytes // 4), np.int32)
+        target = np.zeros(-(-compiled.output.n_bytes // 4), np.int32)
         for i, row in enumerate(inputs):
-            source.view(np.int8)[: compiled.n_inputs] = row
+            source.view(dtype)[: compiled.n_inputs] = row
             function(source.ctypes.data, target.ctypes.data)
-            outputs[i] = target.view(np.int8)[: compiled.n_outputs]
+            outputs[i] = target.view(dtype)[: compiled.n_outputs]
         return outputs
 
     return run

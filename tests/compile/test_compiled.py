@@ -57,7 +57,7 @@ def test_round_trip(tmp_path, data):
     compiled = compile_model(data, tmp_path, name="policy")
     assert load_compiled(tmp_path) == compiled
     stored = json.loads((tmp_path / "model.json").read_text())
-    assert stored["schema"] == 1
+    assert stored["schema"] == 2
     assert "folder" not in stored
 
 
@@ -73,7 +73,7 @@ def test_a_changed_file_is_noticed(tmp_path, data):
     ("damage", "message"),
     [
         (lambda text: text[: len(text) // 2], "Invalid JSON"),
-        (lambda text: text.replace('"schema": 1', '"schema": 2'), "schema"),
+        (lambda text: text.replace('"schema": 2', '"schema": 1'), "schema"),
         (lambda text: text.replace('"macs"', '"mags"', 1), "macs"),
         (lambda text: text.replace('"jl_model.c"', '"jl_gone.c"'), "jl_gone.c cannot be read"),
     ],

@@ -16,7 +16,12 @@ from toolchain.compile.host_program import (
     host_sources,
     run_compiler,
 )
-from toolchain.compile.synthetic import REFERENCE_SHAPES, random_network, reference_network
+from toolchain.compile.synthetic import (
+    REFERENCE_SHAPES,
+    random_network,
+    random_wide_network,
+    reference_network,
+)
 from toolchain.compile.tflite_writer import (
     DenseSpec,
     ModelSpec,
@@ -30,9 +35,9 @@ from toolchain.errors import BuildError, InputError
 MAIN = """
 #include <stdio.h>
 #include "jl_model.h"
-void jl_host_run(uint32_t count, const int8_t *in, int8_t *out);
+void jl_host_run(uint32_t count, const JL_MODEL_CODE *in, JL_MODEL_CODE *out);
 int main(void) {
-    static int8_t in[JL_MODEL_INPUTS], out[JL_MODEL_OUTPUTS];
+    static JL_MODEL_CODE in[JL_MODEL_INPUTS], out[JL_MODEL_OUTPUTS];
     while (fread(in, 1, sizeof in, stdin) == sizeof in) {
         jl_host_run(1, in, out);
         fwrite(out, 1, sizeof out, stdout);
@@ -145,7 +150,16 @@ def hard_cases():
     )
     operators = (OperatorSpec("TANH", (0,), (1,)), OperatorSpec("SOFTMAX", (1,), (2,)))
     kernels = write_tflite(ModelSpec(tensors, operators, (0,), (2,)))
-    return [*(random_network(rng) for _ in range(3)), dense_network(0.5, 127, [wrapping]), kernels]
+    bias = np.array([2**46, -(2**46), 2**31 - 1, -1, 0], np.int64)
+    scales = (2.0**-6, 2.0**-1, 2.0**6, 2.0**-30, 2.0**-32)
+    wide = DenseSpec(wrapping.weights, bias, scales, 1.0, 0)
+    return [
+        *(random_network(rng) for _ in range(2)),
+        dense_network(0.5, 127, [wrapping]),
+        kernels,
+        random_wide_network(rng),
+        dense_network(1.0, 0, [wide], "int16"),
+    ]
 
 
 @pytest.mark.parametrize("compiler", SANITIZERS)
@@ -158,13 +172,14 @@ def test_sanitizers_find_nothing(tmp_path, compiler):
         compiled = compile_model(data, folder)
         executable = folder / "run"
         sanitized(compiler, [main, *host_sources(compiled)], executable, [folder, KERNELS_DIR])
-        inputs = rng.integers(-128, 128, (30, compiled.n_inputs)).astype(np.int8)
-        inputs[0], inputs[1] = -128, 127
+        limits = np.iinfo(compiled.input.dtype)
+        inputs = rng.integers(limits.min, limits.max + 1, (30, compiled.n_inputs), limits.dtype)
+        inputs[0], inputs[1] = limits.min, limits.max
         done = subprocess.run(
             [str(executable)], input=inputs.tobytes(), capture_output=True, check=False
         )
         assert done.returncode == 0, done.stderr.decode(errors="replace")
-        outputs = np.frombuffer(done.stdout, np.int8).reshape(30, compiled.n_outputs)
+        outputs = np.frombuffer(done.stdout, limits.dtype).reshape(30, compiled.n_outputs)
         np.testing.assert_array_equal(outputs, HostProgram(folder).run(inputs))
 
 

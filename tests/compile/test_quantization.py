@@ -16,13 +16,18 @@ from toolchain.compile.quantization import (
     high_multiply,
     quantize_multiplier,
     quantize_real,
+    reduced_multiplier,
     scale_by,
+    scale_sums,
     wrap,
 )
 from toolchain.errors import ModelError
+from toolchain.protocol import Element
 
 INT32 = st.integers(-(2**31), 2**31 - 1)
 MULTIPLIER = st.one_of(st.just(0), st.integers(2**30, 2**31 - 1))
+FACTOR = st.one_of(st.just(0), st.integers(2**14, 2**15 - 1))
+SUM = st.one_of(INT32, st.integers(-(2**47), 2**47 - 1))
 
 WRAPPERS = """
 #include "jl_fixed_point.h"
@@ -33,6 +38,14 @@ int32_t divide(int32_t value, int exponent) { return jl_divide_by_power_of_two(v
 int32_t scale(int32_t value, int32_t multiplier, int shift);
 int32_t scale(int32_t value, int32_t multiplier, int shift) {
     return jl_scale(value, multiplier, shift);
+}
+int32_t wide_scale(int32_t sum, uint32_t factor, uint32_t shift);
+int32_t wide_scale(int32_t sum, uint32_t factor, uint32_t shift) {
+    return jl_wide_scale(sum, factor, shift);
+}
+int32_t wide_scale_64(uint32_t low, int32_t high, uint32_t factor, uint32_t shift);
+int32_t wide_scale_64(uint32_t low, int32_t high, uint32_t factor, uint32_t shift) {
+    return jl_wide_scale_64(low, high, factor, shift);
 }
 """
 
@@ -181,9 +194,46 @@ def test_c_multiply_at_the_edges_of_its_halves(c_arithmetic, a, b):
     ],
 )
 def test_activation_range_by_hand(activation, scale, zero_point, expected):
-    assert activation_range(activation, scale, zero_point) == expected
+    assert activation_range(activation, scale, zero_point, Element.INT8) == expected
 
 
 def test_quantize_real_refuses_what_does_not_fit():
     with pytest.raises(ModelError, match="does not fit int32"):
         quantize_real(6.0, 1e-12, 0)
+
+
+def exact_scale_sum(sum_, factor, shift):
+    """Round to nearest, halves up, and wrap to 32 bits."""
+    return to_int32(math.floor(Fraction(sum_ * factor, 2**shift) + Fraction(1, 2)))
+
+
+@given(INT32, FACTOR, st.integers(17, 46))
+@settings(max_examples=400)
+def test_scaling_of_sums_in_32_bits(c_arithmetic, sum_, factor, shift):
+    assert c_arithmetic.wide_scale(sum_, factor, shift) == exact_scale_sum(sum_, factor, shift)
+
+
+@given(SUM, FACTOR, st.integers(8, 46))
+@settings(max_examples=400)
+def test_scaling_of_sums_in_64_bits(c_arithmetic, sum_, factor, shift):
+    low, high = sum_ & 0xFFFF_FFFF, sum_ >> 32
+    expected = exact_scale_sum(sum_, factor, shift)
+    assert c_arithmetic.wide_scale_64(low, high, factor, shift) == expected
+    found = scale_sums(np.array([sum_]), np.array([factor]), np.array([15 - shift]))
+    assert found.tolist() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("multiplier", "reduced"),
+    [
+        (0, 0),
+        (2**30, 2**14),
+        (2**30 + 2**15 - 1, 2**14),
+        (2**30 + 2**15, 2**14 + 1),
+        (0x7FFEFFFF, 0x7FFF),
+        (0x7FFF0000, 0x7FFF),
+        (2**31 - 1, 0x7FFF),
+    ],
+)
+def test_reduced_multipliers_by_hand(multiplier, reduced):
+    assert reduced_multiplier(multiplier) == reduced

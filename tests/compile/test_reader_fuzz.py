@@ -11,6 +11,7 @@ from toolchain.compile.program import plan_program
 from toolchain.compile.synthetic import reference_network
 from toolchain.compile.tflite_writer import ModelSpec, OperatorSpec, TensorSpec, write_tflite
 from toolchain.errors import ModelError
+from toolchain.protocol import Element
 
 
 def every_operator():
@@ -41,7 +42,37 @@ def every_operator():
     return write_tflite(ModelSpec(tensors, operators, (0,), (12,)))
 
 
-BASES = (reference_network((5, 4, 3), np.random.default_rng(0)), every_operator())
+def every_wide_operator():
+    """The same of int16 activations."""
+    row = (1, 4)
+    weights = np.arange(-8, 8, dtype=np.int8).reshape(4, 4)
+    tensors = (
+        TensorSpec(row, "float32"),
+        TensorSpec(row, "int16", (0.001,), (0,)),
+        TensorSpec((4, 4), "int8", (0.1,) * 4, (0,) * 4, weights),
+        TensorSpec((4,), "int64", (0.0001,) * 4, (0,) * 4, np.arange(4, dtype=np.int64) << 40),
+        TensorSpec(row, "int16", (0.002,), (0,)),
+        TensorSpec((1, 2, 2), "int16", (0.002,), (0,)),
+        TensorSpec((1, 2, 2), "int16", (0.003,), (0,)),
+        TensorSpec((1, 2, 2), "int16", (0.003,), (0,)),
+        TensorSpec((1, 2, 2), "int16", (0.0005,), (0,)),
+        TensorSpec((1, 2, 2), "float32"),
+    )
+    names = ("RESHAPE", "RELU", "RELU6", "QUANTIZE", "DEQUANTIZE")
+    operators = (
+        OperatorSpec("QUANTIZE", (0,), (1,)),
+        OperatorSpec("FULLY_CONNECTED", (1, 2, 3), (4,)),
+        *(OperatorSpec(name, (4 + i,), (5 + i,)) for i, name in enumerate(names)),
+    )
+    return write_tflite(ModelSpec(tensors, operators, (0,), (9,)))
+
+
+BASES = (
+    reference_network((5, 4, 3), np.random.default_rng(0)),
+    reference_network((5, 4, 3), np.random.default_rng(0), Element.INT16),
+    every_operator(),
+    every_wide_operator(),
+)
 
 LARGEST_FOR_ALL_KERNELS = 2_000
 """Bytes of weights."""

@@ -101,7 +101,7 @@ def test_an_operator_without_a_float_form_is_named():
 
 
 def test_the_kind_is_that_of_the_weights(rng):
-    assert network_kind(reference_network((4, 3), rng)) == "int8"
+    assert network_kind(reference_network((4, 3), rng)) == "quantized"
     assert network_kind(reference_float_network((4, 3), rng)) == "float32"
 
 

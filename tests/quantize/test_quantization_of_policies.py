@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from toolchain.board import load_board
-from toolchain.compile import golden, read_network
+from toolchain.compile import HostProgram, compile_model, golden, read_network
 from toolchain.environment import BASELINES
 from toolchain.errors import InputError, MissingDependencyError, ModelError
 from toolchain.policy.choice import choose
@@ -18,8 +18,8 @@ from toolchain.policy.validation import Validation
 from toolchain.quantize import (
     Activation,
     HostModel,
-    Int8Policy,
     Precision,
+    QuantizedPolicy,
     convert,
     limits_beside_fallback,
     make_fallback,
@@ -31,7 +31,7 @@ from toolchain.quantize.agreement import agreement, visited_states
 from toolchain.quantize.distil import DistilKnobs, distil
 from toolchain.quantize.fallback import FALLBACK_HIDDEN, LEAST_QUALITY_KEPT
 from toolchain.quantize.report import layer_report
-from toolchain.quantize.variants import HostPolicy, make_variants
+from toolchain.quantize.variants import make_variants
 from toolchain.scenario import CircularSupplyChainGenerator, ScenarioParameters
 
 pytestmark = pytest.mark.xdist_group("trained_policy")
@@ -69,7 +69,7 @@ def network(trained_and_allowed):
 
 @pytest.fixture(scope="module")
 def int8(trained, network):
-    return Int8Policy(convert(network, trained[1]))
+    return QuantizedPolicy(convert(network, trained[1]))
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_report_finds_the_layer_that_was_damaged(trained, network, int8):
     assert len(sound["layers"]) == 3
     assert all(layer["equal_decisions_alone"] > 0.95 for layer in sound["layers"])
     narrow = convert(network, 0.05 * calibration)
-    damaged = layer_report(network, Int8Policy(narrow), states, masks)
+    damaged = layer_report(network, QuantizedPolicy(narrow), states, masks)
     assert damaged["input"]["saturated"] > 0.5
     assert damaged["input"]["equal_decisions_alone"] < sound["input"]["equal_decisions_alone"]
     assert sum(damaged["changed"].values()) > sum(sound["changed"].values())
@@ -115,10 +115,10 @@ def test_report_refuses_another_policys_model(trained, network):
     policy, calibration, states, masks, _ = trained
     other = distil(policy, states[:64], masks[:64], DistilKnobs(1, epochs=1), (8, 4))
     with pytest.raises(ModelError, match="not those of the"):
-        layer_report(network, Int8Policy(convert(other, calibration)), states, masks)
+        layer_report(network, QuantizedPolicy(convert(other, calibration)), states, masks)
 
 
-def test_variants_are_what_they_say(trained_and_allowed, judge):
+def test_variants_are_what_they_say(trained_and_allowed, judge, tmp_path):
     (policy, calibration, states, masks, _), allowed = trained_and_allowed
     names = []
     made = make_variants(policy, (calibration, allowed), states, masks, judge, 1, names.append)
@@ -134,11 +134,13 @@ def test_variants_are_what_they_say(trained_and_allowed, judge):
     assert by_name["pruned"].summary["zero_weights"] >= 0.5
     assert by_name["narrow"].summary["widths"] == [24, 32, 16, 5]
     wide = by_name["int16_activations"]
-    assert HostModel(wide.model).input.dtype == np.int16
-    assert wide.summary["ran_by"].startswith(("ai-edge-litert", "tflite-runtime"))
+    reference = QuantizedPolicy(wide.model)
+    codes = reference.quantize(states[:100])
+    assert (reference.dtype, codes.dtype) == (np.int16, np.int16)
+    compile_model(wide.model, tmp_path)
+    np.testing.assert_array_equal(HostProgram(tmp_path).run(codes), reference.outputs(codes))
+    assert {variant.summary["ran_by"] for variant in made} == {"tflite-micro"}
     assert wide.summary["equal_decisions"] >= 0.98
-    with pytest.raises(ModelError):
-        Int8Policy(wide.model)
 
 
 def test_the_fallback_is_much_cheaper_takes_the_same_codes_and_beats_greed(
@@ -146,7 +148,7 @@ def test_the_fallback_is_much_cheaper_takes_the_same_codes_and_beats_greed(
 ):
     (policy, calibration, _, _, learn), allowed = trained_and_allowed
     made = make_fallback(policy, int8, (calibration, allowed), learn[:4], judge, 1)
-    found = Int8Policy(made.model)
+    found = QuantizedPolicy(made.model)
     require_same_edges(int8, found)
     assert made.summary["macs"] <= made.summary["full_macs"] / 10
     tried = made.summary["tried"]
@@ -164,7 +166,7 @@ def test_the_fallback_is_much_cheaper_takes_the_same_codes_and_beats_greed(
 
 def test_a_fallback_with_other_input_codes_is_refused(trained, int8):
     policy, calibration, *_ = trained
-    other = Int8Policy(convert(policy, 0.5 * calibration))
+    other = QuantizedPolicy(convert(policy, 0.5 * calibration))
     with pytest.raises(ModelError, match="input_scale"):
         require_same_edges(int8, other)
 
@@ -188,7 +190,7 @@ def test_fake_quantization_does_not_lose_agreement(trained, int8):
     for left, right in zip(aware.weights, again.weights, strict=True):
         np.testing.assert_array_equal(left, right)
     fresh, allowed = visited_states(policy, learn[4:6])
-    model = Int8Policy(convert(aware, calibration))
+    model = QuantizedPolicy(convert(aware, calibration))
     wanted = choose(policy.scores(fresh), allowed)
     plain = np.mean(choose(int8.outputs(int8.quantize(fresh)), allowed) == wanted)
     ours = np.mean(choose(model.outputs(model.quantize(fresh)), allowed) == wanted)
@@ -213,7 +215,6 @@ def test_the_host_adapter_is_within_one_code_of_the_golden_output(trained, int8)
     policy = trained[0]
     floats = HostModel(convert(policy, None))
     np.testing.assert_allclose(floats.scores(states[:50]), policy.scores(states[:50]), atol=1e-3)
-    assert HostPolicy(int8.model).scores(states[:3]).shape == (3, 5)
 
 
 def test_the_adapters_errors(int8, monkeypatch):

@@ -13,7 +13,7 @@ from toolchain.compile.float_compiled import CompiledFloat, compile_float
 from toolchain.compile.float_network import FloatNetwork
 from toolchain.compile.float_reader import network_kind, read_float_network
 from toolchain.compile.float_reference import error_bound, golden_float, run_float
-from toolchain.compile.golden import golden
+from toolchain.compile.golden import GoldenModel, golden
 from toolchain.compile.host_program import HostProgram
 from toolchain.compile.kernel_set import MARKS_PER_LAYER, FlashBudget
 from toolchain.compile.kernel_sets import KERNEL_SETS, kernels_for_core, kernels_on_core
@@ -24,6 +24,7 @@ from toolchain.compile.network import (
     FullyConnected,
     Layer,
     Network,
+    Rescale,
     Reshape,
     Softmax,
     Tensor,
@@ -42,10 +43,12 @@ __all__ = [
     "FlashBudget",
     "FloatNetwork",
     "FullyConnected",
+    "GoldenModel",
     "HostProgram",
     "Layer",
     "LayerInfo",
     "Network",
+    "Rescale",
     "Reshape",
     "Softmax",
     "Tensor",

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from toolchain.compile.emit import LAYERS_ASSEMBLY, EmittedProgram, emit_program
@@ -17,6 +18,7 @@ from toolchain.compile.network import Tensor
 from toolchain.compile.program import Program, plan_program
 from toolchain.compile.reader import read_network
 from toolchain.errors import InputError, RunFolderError
+from toolchain.protocol import Element
 
 MODEL_JSON = "model.json"
 """Name of the stage's manifest."""
@@ -35,12 +37,18 @@ class TensorInfo(_Frozen):
     name: str
     shape: tuple[int, ...]
     n_values: int
-    """int8 values, which is also the number of bytes."""
     scale: float
     """Exactly a float32."""
     zero_point: int
+    dtype: Literal["int8", "int16"]
+    """Type of the codes."""
     float_edge: bool
     """Whether the ``.tflite`` itself has float32 here; the host converts, see :mod:`edges`."""
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all values."""
+        return self.n_values * np.dtype(self.dtype).itemsize
 
 
 class LayerInfo(_Frozen):
@@ -67,7 +75,7 @@ class LayerInfo(_Frozen):
 class CompiledModel(_Frozen):
     """What the compile stage made; ``model.json`` is this, less the folder."""
 
-    schema_: Literal[1] = Field(default=1, alias="schema")
+    schema_: Literal[2] = Field(default=2, alias="schema")
     name: str
     sha256: str
     """Of the ``.tflite``, in hex."""
@@ -99,12 +107,12 @@ class CompiledModel(_Frozen):
 
     @property
     def n_inputs(self) -> int:
-        """int8 values of one input row."""
+        """Values of one input row."""
         return self.input.n_values
 
     @property
     def n_outputs(self) -> int:
-        """int8 values of one output row."""
+        """Values of one output row."""
         return self.output.n_values
 
 
@@ -224,6 +232,7 @@ def _tensor_info(tensor: Tensor, float_edge: bool) -> TensorInfo:
         n_values=tensor.n_values,
         scale=tensor.scale,
         zero_point=tensor.zero_point,
+        dtype="int16" if tensor.element is Element.INT16 else "int8",
         float_edge=float_edge,
     )
 
@@ -256,7 +265,7 @@ def _describe(
         for step, code in zip(program.steps, emitted.code.steps, strict=True)
     )
     return CompiledModel(
-        schema=1,
+        schema=2,
         name=network.name,
         sha256=network.sha256,
         symbol=symbol,

@@ -78,8 +78,8 @@ class CycleCount:
 
     cycles: NDArray[np.int64]
     """(n,) per row, from the call of ``jl_model_run`` to its return."""
-    outputs: NDArray[np.int8]
-    """(n, n_outputs)."""
+    outputs: NDArray[Any]
+    """(n, n_outputs), of the output's own type."""
     flash_bytes: int
     """Code and constants of the network: generated code, weights, and the kernels it uses."""
     static_bytes: int
@@ -98,7 +98,7 @@ class CycleCount:
 
 
 class CoreImage:
-    """Functions ``void f(const int8_t *in, int8_t *out)`` in the memory of an emulated RP2040.
+    """Functions ``void f(const code *in, code *out)`` in the memory of an emulated RP2040.
 
     Args:
         sources: C and assembly files.
@@ -139,27 +139,27 @@ class CoreImage:
     def call(
         self,
         function: str,
-        row: NDArray[np.int8],
+        row: NDArray[Any],
         n_outputs: int,
         by_place: dict[str, int] | None = None,
-    ) -> tuple[NDArray[np.int8], int]:
+    ) -> tuple[NDArray[Any], int]:
         """Call a function once.
 
         Args:
             function: one of those given.
-            row: (n_inputs,) int8.
-            n_outputs: values to read back.
+            row: (n_inputs,) codes.
+            n_outputs: values to read back; of the same type.
             by_place: when given, cycles are added to it by function or layer.
 
         Returns:
-            (n_outputs,) int8, and the cycles from the call to the return.
+            (n_outputs,) codes, and the cycles from the call to the return.
 
         Raises:
             MeasurementError: the function does not return.
         """
         core, image, sram = self._mcu.core, self.image, self._mcu.sram
         source, target = image.symbols["jl_count_in"], image.symbols["jl_count_out"]
-        sram[source - SRAM : source - SRAM + len(row)] = row.tobytes()
+        sram[source - SRAM : source - SRAM + row.nbytes] = row.tobytes()
         stop = image.symbols["jl_count_stop"] & ~1
         core.registers[0], core.registers[1] = source, target
         core.sp, core.lr, core.pc = SRAM + SRAM_BYTES, stop | 1, image.symbols[function] & ~1
@@ -179,8 +179,8 @@ class CoreImage:
                 f"{function} has not returned after {_MOST_INSTRUCTIONS} instructions",
                 hint="report this with the model: generated code must always return",
             )
-        raw = bytes(sram[target - SRAM : target - SRAM + n_outputs])
-        return np.frombuffer(raw, np.int8), int(core.cycles - before)
+        raw = bytes(sram[target - SRAM : target - SRAM + n_outputs * row.itemsize])
+        return np.frombuffer(raw, row.dtype), int(core.cycles - before)
 
     def stack_bytes(self) -> int:
         """Deepest stack of all calls so far."""
@@ -190,7 +190,7 @@ class CoreImage:
 
 def measure_cycles(
     compiled: CompiledModel,
-    inputs: NDArray[np.int8],
+    inputs: NDArray[Any],
     *,
     memory: Literal["auto", "sram", "flash"] = "auto",
 ) -> CycleCount:
@@ -198,7 +198,7 @@ def measure_cycles(
 
     Args:
         compiled: from :func:`compile_model`, of any kernel set that has code for this core.
-        inputs: (n, n_inputs) int8, at least one row.
+        inputs: (n, n_inputs) codes of the input's own type, at least one row.
         memory: where code and constants go; ``auto`` takes SRAM when they fit.
 
     Raises:
@@ -245,8 +245,8 @@ def _program(
             model_sources(compiled),
             [compiled.folder, KERNELS_DIR],
             [_RUN],
-            compiled.n_inputs,
-            compiled.n_outputs,
+            compiled.input.n_bytes,
+            compiled.output.n_bytes,
             placed,
         )
 

@@ -1,4 +1,4 @@
-"""Conversion between real numbers and the network's int8 codes, as the reference does it.
+"""Conversion between real numbers and the network's codes, as the reference does it.
 
 The board computes in codes only. Where a ``.tflite`` has float32 at its edges, its QUANTIZE and
 DEQUANTIZE are carried out here, with the same bits.
@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from toolchain.compile.compiled import TensorInfo
 from toolchain.compile.network import Tensor
-from toolchain.compile.quantization import INT8_MAX, INT8_MIN
 from toolchain.errors import InputError
 
 
-def quantize(values: NDArray[Any], tensor: Tensor | TensorInfo) -> NDArray[np.int8]:
+def quantize(values: NDArray[Any], tensor: Tensor | TensorInfo) -> NDArray[Any]:
     """Codes of real numbers: round(value / scale) + zero_point, halves away from zero, clamped.
 
     Args:
@@ -25,7 +24,7 @@ def quantize(values: NDArray[Any], tensor: Tensor | TensorInfo) -> NDArray[np.in
         tensor: whose scale and zero point to use.
 
     Returns:
-        Same shape, int8.
+        Same shape, of the tensor's own type.
 
     Raises:
         InputError: a value is not finite.
@@ -40,20 +39,21 @@ def quantize(values: NDArray[Any], tensor: Tensor | TensorInfo) -> NDArray[np.in
     with np.errstate(over="ignore"):
         quotient = real / np.float32(tensor.scale)
     rounded = np.copysign(np.floor(np.abs(quotient.astype(np.float64)) + 0.5), quotient)
-    codes = np.clip(rounded + tensor.zero_point, INT8_MIN, INT8_MAX)
-    return np.asarray(codes, dtype=np.int8)
+    limits = np.iinfo(tensor.dtype)
+    codes = np.clip(rounded + tensor.zero_point, limits.min, limits.max)
+    return np.asarray(codes, dtype=tensor.dtype)
 
 
-def dequantize(codes: NDArray[np.int8], tensor: Tensor | TensorInfo) -> NDArray[np.float32]:
+def dequantize(codes: NDArray[Any], tensor: Tensor | TensorInfo) -> NDArray[np.float32]:
     """Real numbers of codes: scale * (code - zero_point), multiplied in double precision.
 
     Returns:
         Same shape, float32.
 
     Raises:
-        InputError: ``codes`` is not int8.
+        InputError: ``codes`` is not of the tensor's own type.
     """
-    if codes.dtype != np.int8:
-        raise InputError(f"codes of type {codes.dtype}, expected int8")
+    if codes.dtype != tensor.dtype:
+        raise InputError(f"codes of type {codes.dtype}, expected {np.dtype(tensor.dtype)}")
     distances = codes.astype(np.float64) - tensor.zero_point
     return np.asarray(distances * tensor.scale, dtype=np.float32)

@@ -15,7 +15,6 @@ from toolchain.compile.kernel_set import (
 from toolchain.compile.model_data import data_header, data_source
 from toolchain.compile.network import FullyConnected, Softmax, Tensor
 from toolchain.compile.program import Program, Step
-from toolchain.compile.quantization import INT8_MAX, INT8_MIN
 from toolchain.errors import InputError
 
 LAYERS_ASSEMBLY = "jl_model_layers.S"
@@ -71,20 +70,21 @@ def emit_program(
         )
     code = kernels.emit(program, flash_budget, marked=marked)
     arena_bytes = code.arena_bytes + code.assembly_bytes
+    element, code_type = program.network.element, program.network.input.c_type
     layers = "\n".join(
         _layer_comment(i, step, part) + part.definitions
         for i, (step, part) in enumerate(zip(program.steps, code.steps, strict=True))
     )
     arena = (
         "/* Activations between layers; places were planned by their lifetimes. */\n"
-        f"static _Alignas(4) int8_t arena[{code.arena_bytes}];\n\n"
+        f"static _Alignas(4) {code_type} arena[{code.arena_bytes // element.bytes}];\n\n"
         if code.arena_bytes
         else ""
     )
     run = (
         f"/* jl_model_run() is in {LAYERS_ASSEMBLY}. */\n"
         if code.statements is None
-        else f"void jl_model_run(const int8_t *in, int8_t *out) {{\n{code.statements}}}\n"
+        else f"void jl_model_run(const {code_type} *in, {code_type} *out) {{\n{code.statements}}}\n"
     )
     source = (
         _banner(program, arena_bytes, f"Kernels: {kernels.name}.")
@@ -122,7 +122,7 @@ def _banner(program: Program, arena_bytes: int, text: str) -> str:
 
 
 def _quantization(tensor: Tensor) -> str:
-    return f"scale {float32_text(tensor.scale)}, zero point {tensor.zero_point}"
+    return f"{tensor.dtype}, scale {float32_text(tensor.scale)}, zero point {tensor.zero_point}"
 
 
 def _edge(is_float: bool, operator: str) -> str:
@@ -150,9 +150,9 @@ def _layer_comment(index: int, step: Step, code: StepCode) -> str:
         lines.append(f"  beta    {float32_text(layer.beta)}")
     lines.append(f"  out     {_quantization(layer.output)} ({comment_text(layer.output.name)})")
     if isinstance(layer, FullyConnected):
-        clamped = (layer.minimum, layer.maximum) != (INT8_MIN, INT8_MAX)
+        clamped = (layer.minimum, layer.maximum) != layer.output.limits
         fused = "" if layer.activation == "NONE" else f"{layer.activation}, "
-        bounds = f"clamped to {layer.minimum}..{layer.maximum}" if clamped else "full int8 range"
+        bounds = f"clamped to {layer.minimum}..{layer.maximum}" if clamped else "full range"
         lines.append(f"  range   {fused}{bounds}")
     cost = "" if code.cost is None else f"; {code.cost.cycles} cycles, {code.cost.n_bytes} bytes"
     lines += [f"  code    {part}" for part in f"{code.strategy}{cost}".split("; ")]
@@ -175,9 +175,12 @@ def _header(program: Program, arena_bytes: int, constant_bytes: int, n_marks: in
 
 #include <stdint.h>
 
-/* Values, int8. {_quantization(network.input)}.{_edge(network.float_input, "QUANTIZE")} */
+/* What every activation is, and as the element type of the link. */
+#define JL_MODEL_CODE {network.input.c_type}
+#define JL_MODEL_ELEMENT {network.element.value} /* {network.input.dtype} */
+/* Values. {_quantization(network.input)}.{_edge(network.float_input, "QUANTIZE")} */
 #define JL_MODEL_INPUTS {network.input.n_values}
-/* Values, int8. {_quantization(network.output)}.{_edge(network.float_output, "DEQUANTIZE")} */
+/* Values. {_quantization(network.output)}.{_edge(network.float_output, "DEQUANTIZE")} */
 #define JL_MODEL_OUTPUTS {network.output.n_values}
 /* Bytes of static activation memory, without the caller's input and output. */
 #define JL_MODEL_ARENA_BYTES {arena_bytes}
@@ -194,7 +197,7 @@ def _header(program: Program, arena_bytes: int, constant_bytes: int, n_marks: in
 /* One inference. in: JL_MODEL_INPUTS values, left as they are; out: JL_MODEL_OUTPUTS values, which
  * must not overlap them. Both aligned to 4 bytes and with room to the end of their last word: code
  * may read and write whole words. Not reentrant: the arena is static. */
-void jl_model_run(const int8_t *in, int8_t *out);
+void jl_model_run(const JL_MODEL_CODE *in, JL_MODEL_CODE *out);
 
 #endif
 """

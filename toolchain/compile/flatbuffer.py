@@ -320,4 +320,5 @@ class _Parser:
         return {
             "activation": _ACTIVATION_NAMES.get(activation, f"activation {activation}"),
             "weights_format": options.WeightsFormat(),
+            "bias_type": TYPE_NAMES.get(options.QuantizedBiasType(), "unknown"),
         }

@@ -58,11 +58,12 @@ def read_float_network(data: bytes, name: str = "model") -> FloatNetwork:
     return FloatNetwork(name, hashlib.sha256(data).hexdigest(), layers, len(data))
 
 
-def network_kind(data: bytes) -> Literal["int8", "float32"]:
+def network_kind(data: bytes) -> Literal["quantized", "float32"]:
     """Which of the two readers a file is for, by the type of its weights.
 
     Returns:
-        ``float32`` when there is a FULLY_CONNECTED and all have float32 weights, else ``int8``.
+        ``float32`` when there is a FULLY_CONNECTED and all have float32 weights, ``quantized`` in
+        all other cases.
 
     Raises:
         ModelError: not a ``.tflite``, or damaged.
@@ -73,7 +74,7 @@ def network_kind(data: bytes) -> Literal["int8", "float32"]:
         for operator in model.operators
         if operator.name == "FULLY_CONNECTED" and len(operator.inputs) > 1
     }
-    return "float32" if types == {"float32"} else "int8"
+    return "float32" if types == {"float32"} else "quantized"
 
 
 def _layer(model: RawModel, operator: RawOperator) -> FloatLayer | None:

@@ -28,23 +28,50 @@ def golden(data: bytes, inputs: NDArray[Any]) -> NDArray[Any]:
     Args:
         data: a ``.tflite`` that :func:`read_network` accepts. It is read first, because the
             interpreter itself trusts its input.
-        inputs: (n, n_inputs), of the file's own input type: int8, or float32 where the file begins
-            with a QUANTIZE.
+        inputs: (n, n_inputs), of the file's own input type: int8, int16, or float32 where the file
+            begins with a QUANTIZE.
 
     Returns:
-        (n, n_outputs), of the file's own output type: int8, or float32 where it ends with a
-        DEQUANTIZE.
+        (n, n_outputs), of the file's own output type: int8, int16, or float32 where it ends with
+        a DEQUANTIZE.
 
     Raises:
         ModelError: the network is not supported, or the interpreter refuses it.
         InputError: ``inputs`` has another shape or type.
         MissingDependencyError: the ``tflite-micro`` wheel is not installed.
     """
-    network = read_network(data)
-    input_type = np.dtype(np.float32 if network.float_input else np.int8)
-    output_type = np.dtype(np.float32 if network.float_output else np.int8)
-    rows = checked_rows(inputs, network.input.n_values, input_type)
-    return run_interpreter(data, rows, network.output.n_values, output_type)
+    return GoldenModel(data).run(inputs)
+
+
+class GoldenModel:
+    """The same for a network that is run again and again: read once, with one interpreter.
+
+    An interpreter has one memory, so an object is for one thread.
+
+    Args:
+        data: as of :func:`golden`.
+
+    Raises:
+        ModelError: as :func:`golden`.
+        MissingDependencyError: as :func:`golden`.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        network = read_network(data)
+        self._n_inputs, self._n_outputs = network.input.n_values, network.output.n_values
+        self._input_type = np.dtype(np.float32) if network.float_input else network.input.dtype
+        self._output_type = np.dtype(np.float32) if network.float_output else network.output.dtype
+        self._interpreter = _interpreter(data)
+
+    def run(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        """(n, n_inputs) to (n, n_outputs), of the types of :func:`golden`.
+
+        Raises:
+            ModelError: the interpreter answers in another type.
+            InputError: ``inputs`` has another shape or type.
+        """
+        rows = checked_rows(inputs, self._n_inputs, self._input_type)
+        return _run(self._interpreter, rows, self._n_outputs, self._output_type)
 
 
 def run_interpreter(
@@ -65,7 +92,12 @@ def run_interpreter(
         ModelError: the interpreter refuses it, or answers in another type.
         MissingDependencyError: the ``tflite-micro`` wheel is not installed.
     """
-    interpreter = _interpreter(data)
+    return _run(_interpreter(data), rows, n_outputs, output_type)
+
+
+def _run(
+    interpreter: Any, rows: NDArray[Any], n_outputs: int, output_type: np.dtype[Any]
+) -> NDArray[Any]:
     shape = tuple(interpreter.get_input_details(0)["shape"])
     outputs = np.empty((len(rows), n_outputs), output_type)
     for i, row in enumerate(rows):

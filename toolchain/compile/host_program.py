@@ -79,37 +79,38 @@ class HostProgram:
         self._run.argtypes = [ctypes.c_uint32, ctypes.c_void_p, ctypes.c_void_p]
         self._run.restype = None
 
-    def run(self, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
+    def run(self, inputs: NDArray[Any]) -> NDArray[Any]:
         """Run every row.
 
         Args:
-            inputs: (n, n_inputs) int8.
+            inputs: (n, n_inputs) codes, of the input's own type.
 
         Returns:
-            (n, n_outputs) int8.
+            (n, n_outputs) codes, of the output's own type.
 
         Raises:
             InputError: ``inputs`` has another shape or type.
         """
         rows = checked_rows(inputs, self.compiled)
-        outputs = np.empty((len(rows), self.compiled.n_outputs), np.int8)
+        outputs = np.empty((len(rows), self.compiled.n_outputs), self.compiled.output.dtype)
         self._run(len(rows), rows.ctypes.data, outputs.ctypes.data)
         return outputs
 
 
-def checked_rows(inputs: NDArray[Any], compiled: CompiledModel) -> NDArray[np.int8]:
+def checked_rows(inputs: NDArray[Any], compiled: CompiledModel) -> NDArray[Any]:
     """Inputs as contiguous rows.
 
     Raises:
-        InputError: they are not (n, n_inputs) int8.
+        InputError: they are not (n, n_inputs) codes of the input's own type.
     """
-    if inputs.ndim != 2 or inputs.shape[1] != compiled.n_inputs or inputs.dtype != np.int8:
+    dtype = compiled.input.dtype
+    if inputs.ndim != 2 or inputs.shape[1] != compiled.n_inputs or inputs.dtype != dtype:
         raise InputError(
             f"inputs of shape {inputs.shape} and type {inputs.dtype}, expected "
-            f"(n, {compiled.n_inputs}) and int8",
+            f"(n, {compiled.n_inputs}) and {dtype}",
             hint="one row per inference; toolchain.compile.quantize makes codes of real numbers",
         )
-    return np.ascontiguousarray(inputs, dtype=np.int8)
+    return np.ascontiguousarray(inputs)
 
 
 def build_library(compiled: CompiledModel) -> Path:

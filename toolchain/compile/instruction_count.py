@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,8 +55,8 @@ _MAIN = """
 #include <stdint.h>
 #define PLACED(name) __attribute__((used, section(name)))
 DECLARATIONS
-static _Alignas(4) int8_t input[MOST_INPUTS], output[MOST_OUTPUTS];
-PLACED(".results") int8_t jl_count_outputs[OUTPUT_BYTES];
+static _Alignas(4) char input[MOST_INPUTS], output[MOST_OUTPUTS];
+PLACED(".results") char jl_count_outputs[OUTPUT_BYTES];
 PLACED(".results") uint32_t jl_count_instructions[N_RUNS];
 PLACED(".results") volatile uint32_t jl_count_done;
 void *memcpy(void *target, const void *source, size_t n) {
@@ -72,17 +73,17 @@ static uint32_t count(void) {
     __asm volatile("csrr %0, mcycle" : "=r"(value));
     return value;
 }
-static void empty(const int8_t *in, int8_t *out) { (void)in; (void)out; }
-static uint32_t timed(void (*volatile run)(const int8_t *, int8_t *)) {
+static void empty(const void *in, void *out) { (void)in; (void)out; }
+static uint32_t timed(void (*volatile run)(const void *, void *)) {
     const uint32_t before = count();
     run(input, output);
     return count() - before;
 }
 int jl_count_main(void) {
-    static void (*const runs[])(const int8_t *, int8_t *) = {FUNCTIONS};
+    static void (*const runs[])(const void *, void *) = {FUNCTIONS};
     static const uint16_t n_inputs[] = {N_INPUTS}, n_outputs[] = {N_OUTPUTS};
-    const int8_t *from = inputs;
-    int8_t *to = jl_count_outputs;
+    const unsigned char *from = inputs;
+    char *to = jl_count_outputs;
     uint32_t *instructions = jl_count_instructions;
     const uint32_t overhead = timed(empty) - 1; /* the empty function returns, too */
     for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) {
@@ -110,18 +111,18 @@ class InstructionCount:
 
     instructions: NDArray[np.int64]
     """(n,) per row, of one call of the program."""
-    outputs: NDArray[np.int8]
-    """(n, n_outputs)."""
+    outputs: NDArray[Any]
+    """(n, n_outputs), of the output's own type."""
 
 
 def count_instructions(
-    models: Sequence[CompiledModel], inputs: Sequence[NDArray[np.int8]]
+    models: Sequence[CompiledModel], inputs: Sequence[NDArray[Any]]
 ) -> list[InstructionCount]:
     """Run models one after the other in one image.
 
     Args:
         models: of the kernels ``rv32im`` or ``portable``; each has a symbol of its own.
-        inputs: per model, (n, n_inputs) int8 with the same n.
+        inputs: per model, (n, n_inputs) codes of its own input type with the same n.
 
     Raises:
         InputError: inputs of another shape or type.
@@ -147,26 +148,27 @@ def count_instructions(
                 *sorted(KERNELS_DIR.glob("*.c")),
             ],
         )
-        output_bytes = sum(len(r) * m.n_outputs for r, m in zip(rows, models, strict=True))
+        output_bytes = sum(len(r) * m.output.n_bytes for r, m in zip(rows, models, strict=True))
         outputs, counts = _run(elf, output_bytes, sum(map(len, rows)))
     return _split(models, rows, outputs, counts)
 
 
-def _caller(models: Sequence[CompiledModel], rows: Sequence[NDArray[np.int8]]) -> str:
-    flat = np.concatenate([part.reshape(-1) for part in rows])
+def _caller(models: Sequence[CompiledModel], rows: Sequence[NDArray[Any]]) -> str:
+    flat = np.frombuffer(b"".join(part.tobytes() for part in rows), np.uint8)
+    # Pointers to codes of any type are passed alike.
     declarations = "".join(
-        f"void {model.symbol}_run(const int8_t *in, int8_t *out);\n" for model in models
-    ) + constant_array("int8_t", "inputs", flat)
+        f"void {model.symbol}_run(const void *in, void *out);\n" for model in models
+    ) + constant_array("uint8_t", "inputs", flat)
     replaced = {
         "DECLARATIONS": declarations,
-        "MOST_INPUTS": max(model.n_inputs for model in models) + 3,
-        "MOST_OUTPUTS": max(model.n_outputs for model in models) + 3,
-        "OUTPUT_BYTES": sum(len(r) * m.n_outputs for r, m in zip(rows, models, strict=True)),
+        "MOST_INPUTS": max(model.input.n_bytes for model in models) + 3,
+        "MOST_OUTPUTS": max(model.output.n_bytes for model in models) + 3,
+        "OUTPUT_BYTES": sum(len(r) * m.output.n_bytes for r, m in zip(rows, models, strict=True)),
         "N_RUNS": sum(len(part) for part in rows),
         "N_ROWS": len(rows[0]),
         "FUNCTIONS": ", ".join(f"{model.symbol}_run" for model in models),
-        "N_INPUTS": ", ".join(str(model.n_inputs) for model in models),
-        "N_OUTPUTS": ", ".join(str(model.n_outputs) for model in models),
+        "N_INPUTS": ", ".join(str(model.input.n_bytes) for model in models),
+        "N_OUTPUTS": ", ".join(str(model.output.n_bytes) for model in models),
     }
     text = _MAIN
     for key, value in replaced.items():
@@ -202,19 +204,19 @@ def _run(elf: Path, output_bytes: int, n_runs: int) -> tuple[bytes, NDArray[np.u
 
 def _split(
     models: Sequence[CompiledModel],
-    rows: Sequence[NDArray[np.int8]],
+    rows: Sequence[NDArray[Any]],
     outputs: bytes,
     counts: NDArray[np.uint32],
 ) -> list[InstructionCount]:
     results = []
-    values = np.frombuffer(outputs, np.int8)
     for model, given in zip(models, rows, strict=True):
-        n_values = len(given) * model.n_outputs
+        n_bytes = len(given) * model.output.n_bytes
+        values = np.frombuffer(outputs[:n_bytes], model.output.dtype)
         results.append(
             InstructionCount(
                 counts[: len(given)].astype(np.int64),
-                values[:n_values].reshape(len(given), model.n_outputs),
+                values.reshape(len(given), model.n_outputs),
             )
         )
-        values, counts = values[n_values:], counts[len(given) :]
+        outputs, counts = outputs[n_bytes:], counts[len(given) :]
     return results

@@ -8,14 +8,17 @@ outputs are the same bits.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from toolchain.compile.c_text import constant_array
 from toolchain.compile.cost import Cost
-from toolchain.compile.network import Elementwise, FullyConnected, Layer, Softmax
+from toolchain.compile.network import Elementwise, FullyConnected, Layer, Rescale, Softmax
 from toolchain.compile.program import Place, Program, Region
+from toolchain.compile.wide import needs_64_bits, split_words
 from toolchain.errors import InputError
+from toolchain.protocol import Element
 
 FlashBudget: TypeAlias = int | Literal["smallest"] | None
 """Most bytes of network code and constants, or as few as there can be; ``None`` for full speed."""
@@ -93,9 +96,20 @@ class KernelSet(Protocol):
         ...
 
 
-def read_from(place: Place) -> str:
-    """C expression of type ``const int8_t *``, aligned to 4 bytes."""
-    return write_to(place)
+def read_from(place: Place, element: Element) -> str:
+    """C expression that points to constant codes of an element type, aligned to 4 bytes."""
+    return write_to(place, element)
+
+
+def input_ranges(layers: Sequence[Layer]) -> list[tuple[int, int]]:
+    """Per layer the least and the greatest input code that can occur."""
+    ranges = [layers[0].input.limits]
+    for layer in layers[:-1]:
+        if isinstance(layer, FullyConnected | Rescale):
+            ranges.append((layer.minimum, layer.maximum))
+        else:
+            ranges.append(layer.output.limits)
+    return ranges
 
 
 def marked_statements(index: int, statements: str) -> str:
@@ -105,13 +119,16 @@ def marked_statements(index: int, statements: str) -> str:
     return f"{before}{statements}    jl_profile_mark({first + 2});\n"
 
 
-def write_to(place: Place) -> str:
-    """C expression of type ``int8_t *``, aligned to 4 bytes; not for the caller's input."""
-    return place.region.value + (f" + {place.offset}" if place.region is Region.ARENA else "")
+def write_to(place: Place, element: Element) -> str:
+    """The same of codes that are no constants; not for the caller's input."""
+    offset = place.offset // element.bytes
+    return place.region.value + (f" + {offset}" if place.region is Region.ARENA else "")
 
 
 # Bytes of the parameter structs on a 32-bit target (jl_kernels.h).
 _DENSE_STRUCT_BYTES = 24
+_WIDE_STRUCT_BYTES = 32
+_RESCALE_STRUCT_BYTES = 12
 _SOFTMAX_STRUCT_BYTES = 12
 
 
@@ -131,8 +148,16 @@ class PortableKernels:
                 f"the portable kernels have one size and cannot keep to {flash_budget} bytes",
                 hint="give no flash budget, or compile with kernels that can choose",
             )
+        element = program.network.element
+        ranges = input_ranges([step.layer for step in program.steps])
         written = [
-            self.emit_step(step.layer, f"layer{i}_", read_from(step.source), write_to(step.target))
+            self.emit_step(
+                step.layer,
+                f"layer{i}_",
+                read_from(step.source, element),
+                write_to(step.target, element),
+                ranges[i],
+            )
             for i, step in enumerate(program.steps)
         ]
         statements = [
@@ -145,7 +170,7 @@ class PortableKernels:
         )
 
     def emit_step(
-        self, layer: Layer, prefix: str, source: str, target: str
+        self, layer: Layer, prefix: str, source: str, target: str, codes: tuple[int, int]
     ) -> tuple[StepCode, str]:
         """Code for one layer, and the statements that execute it.
 
@@ -154,13 +179,18 @@ class PortableKernels:
             prefix: begins every name that is defined, such as ``layer0_``.
             source: C expression, see :func:`read_from`.
             target: C expression, see :func:`write_to`.
+            codes: least and greatest input code that can occur.
         """
+        if isinstance(layer, FullyConnected) and layer.wide:
+            return self._wide_dense(layer, prefix, source, target, codes)
         if isinstance(layer, FullyConnected):
             return self._dense(layer, prefix, source, target)
         if isinstance(layer, Softmax):
             return self._softmax(layer, prefix, source, target)
         if isinstance(layer, Elementwise):
             return self._lookup(layer, prefix, source, target)
+        if isinstance(layer, Rescale):
+            return self._rescale(layer, prefix, source, target)
         raise TypeError(f"a plan has no {type(layer).__name__} steps: {_describe(layer)}")
 
     def _dense(
@@ -187,6 +217,52 @@ class PortableKernels:
         constants = 4 * layer.n_outputs + 5 * len(layer.multipliers) + _DENSE_STRUCT_BYTES
         code = StepCode("".join(definitions), layer.weight_bytes + constants, "plain C")
         return code, f"    jl_dense_run(&{prefix}dense, {source}, {target});\n"
+
+    def _wide_dense(
+        self, layer: FullyConnected, prefix: str, source: str, target: str, codes: tuple[int, int]
+    ) -> tuple[StepCode, str]:
+        low, high = split_words(layer.whole_bias)
+        long_sums = needs_64_bits(layer, *codes)
+        n_scales = layer.n_outputs if layer.per_channel else 1
+        definitions = [
+            constant_array("int8_t", f"{prefix}weights", layer.weights),
+            constant_array("uint32_t", f"{prefix}bias", low),
+            constant_array("int32_t", f"{prefix}bias_high", high) if long_sums else "",
+            constant_array("uint16_t", f"{prefix}factors", layer.factors[:n_scales]),
+            constant_array("uint8_t", f"{prefix}shifts", layer.right_shifts[:n_scales]),
+            f"static const jl_wide_dense {prefix}dense = {{\n"
+            f"    .weights = {prefix}weights,\n"
+            f"    .bias = {prefix}bias,\n"
+            f"    .bias_high = {f'{prefix}bias_high' if long_sums else 'NULL'},\n"
+            f"    .factors = {prefix}factors,\n"
+            f"    .shifts = {prefix}shifts,\n"
+            f"    .n_inputs = {layer.n_inputs},\n"
+            f"    .n_outputs = {layer.n_outputs},\n"
+            f"    .per_channel = {int(layer.per_channel)},\n"
+            f"    .minimum = {layer.minimum},\n"
+            f"    .maximum = {layer.maximum},\n"
+            "};\n",
+        ]
+        constants = 4 * (1 + long_sums) * layer.n_outputs + 3 * n_scales + _WIDE_STRUCT_BYTES
+        note = "plain C: sums of 64 bits" if long_sums else "plain C: sums of 32 bits"
+        function = "jl_wide_dense_run_64" if long_sums else "jl_wide_dense_run"
+        code = StepCode("".join(definitions), layer.weight_bytes + constants, note)
+        return code, f"    {function}(&{prefix}dense, {source}, {target});\n"
+
+    def _rescale(
+        self, layer: Rescale, prefix: str, source: str, target: str
+    ) -> tuple[StepCode, str]:
+        definitions = (
+            f"static const jl_rescale {prefix}rescale = {{\n"
+            f"    .multiplier = {layer.multiplier},\n"
+            f"    .shift = {layer.shift},\n"
+            f"    .minimum = {layer.minimum},\n"
+            f"    .maximum = {layer.maximum},\n"
+            "};\n"
+        )
+        n = layer.output.n_values
+        code = StepCode(definitions, _RESCALE_STRUCT_BYTES, "plain C")
+        return code, f"    jl_rescale_run(&{prefix}rescale, {n}, {source}, {target});\n"
 
     def _softmax(
         self, layer: Softmax, prefix: str, source: str, target: str

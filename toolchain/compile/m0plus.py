@@ -4,7 +4,9 @@ A dense layer has three ways to run. *packed* is the fast one, two bytes a weigh
 code in one assembly function for a whole run of layers (:mod:`m0plus_chain`). *bytes* is the small
 one, one byte a weight and one kernel for all layers (:mod:`m0plus_bytes`). *portable* is the plain
 C, for the few layers whose arithmetic the others cannot prove: accumulators that wrap, or scales so
-small that their staircase has no line. All other layers are portable.
+small that their staircase has no line. A dense layer of int16 activations has one fast way: *wide*,
+one byte a weight and one kernel (:mod:`m0plus_wide`); it is portable where its sums need 64 bits.
+All other layers are portable.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from functools import cache
 
 import numpy as np
 
-from toolchain.compile import m0plus_bytes
+from toolchain.compile import m0plus_bytes, m0plus_wide
 from toolchain.compile.c_text import constant_array
 from toolchain.compile.cost import Cost
 from toolchain.compile.kernel_set import (
@@ -24,6 +26,7 @@ from toolchain.compile.kernel_set import (
     PortableKernels,
     ProgramCode,
     StepCode,
+    input_ranges,
     marked_statements,
     read_from,
     write_to,
@@ -35,10 +38,10 @@ from toolchain.compile.m0plus_chain import (
     macro_definitions,
     packs,
 )
-from toolchain.compile.network import Elementwise, FullyConnected, Layer, Softmax
+from toolchain.compile.network import Elementwise, FullyConnected, Layer, Rescale, Softmax
 from toolchain.compile.program import Program, Storage, place_values, storage_of
-from toolchain.compile.quantization import INT8_MAX, INT8_MIN
 from toolchain.compile.staircase import fit_staircase
+from toolchain.compile.wide import needs_64_bits
 from toolchain.errors import InputError
 
 RUN = "jl_model_run"
@@ -53,7 +56,13 @@ CODE_PRICES = (0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.14, 0.16, 0.2, 0.25, 0.
 _CALL = Cost(14, 24)
 """One call in ``jl_model_run``, at most: arguments, their addresses, the call."""
 _RUN_BYTES = 16
-_PORTABLE_CODE_BYTES = {FullyConnected: 448, Softmax: 1008, Elementwise: 152}
+_PORTABLE_CODE_BYTES = {
+    FullyConnected: 448,
+    Softmax: 1008,
+    Elementwise: 152,
+    Rescale: 256,
+}
+_PORTABLE_WIDE_BYTES = 640
 """Code of the plain kernels at -O3, by the compiler that makes most of it."""
 
 
@@ -62,6 +71,7 @@ class Way(Enum):
 
     PACKED = "packed"
     BYTES = "bytes"
+    WIDE = "wide"
     PORTABLE = "portable"
 
 
@@ -104,7 +114,9 @@ class CortexM0PlusKernels:
 class _Planner:
     def __init__(self, program: Program) -> None:
         self.layers = [step.layer for step in program.steps]
-        self.stages = _stages(self.layers)
+        self.element = program.network.element
+        self.ranges = input_ranges(self.layers)
+        self.stages = _stages(self.layers, self.ranges)
         self.weight_bytes = program.network.weight_bytes
         self._chain = cache(self._build_chain)
 
@@ -163,7 +175,9 @@ class _Planner:
         """The fastest way of every step, but the smallest of those in ``shrunk``."""
         ways = []
         for index, stage in enumerate(self.stages):
-            if stage is None:
+            if self._wide(index) is not None:
+                ways.append(Way.WIDE)
+            elif stage is None:
                 ways.append(Way.PORTABLE)
             elif packs(stage) and not (index in shrunk and m0plus_bytes.runs(stage.staircase)):
                 ways.append(Way.PACKED)
@@ -172,6 +186,13 @@ class _Planner:
             else:
                 ways.append(Way.PORTABLE)
         return tuple(ways)
+
+    def _wide(self, index: int) -> FullyConnected | None:
+        """The layer of a step, where it can run wide."""
+        layer = self.layers[index]
+        if not isinstance(layer, FullyConnected) or not layer.wide:
+            return None
+        return None if needs_64_bits(layer, *self.ranges[index]) else layer
 
     def _shrinking_order(self) -> list[int]:
         """Steps with two ways; those first that give most bytes for a cycle."""
@@ -215,6 +236,8 @@ class _Planner:
             total += Cost(0, _RUN_BYTES) + len(parts) * _CALL
         if any(part.way is Way.BYTES for part in parts):
             total += Cost(0, m0plus_bytes.KERNEL_BYTES)
+        if any(part.way is Way.WIDE for part in parts):
+            total += Cost(0, m0plus_wide.KERNEL_BYTES)
         for part in parts:
             if part.chain is not None:
                 total += part.chain.cost
@@ -222,25 +245,35 @@ class _Planner:
                 stage = self.stages[part.first]
                 assert stage is not None
                 total += m0plus_bytes.layer_cost(stage.layer, stage.staircase)
+            elif part.way is Way.WIDE:
+                wide = self._wide(part.first)
+                assert wide is not None
+                total += m0plus_wide.layer_cost(wide)
             else:
-                code, _ = PortableKernels().emit_step(self.layers[part.first], "", "", "")
+                code, _ = PortableKernels().emit_step(
+                    self.layers[part.first], "", "", "", self.ranges[part.first]
+                )
                 total += Cost(0, code.constant_bytes)
-        plain = {type(self.layers[p.first]) for p in parts if p.way is Way.PORTABLE}
-        return total + Cost(0, sum(_PORTABLE_CODE_BYTES[kind] for kind in plain))
+        plain = [self.layers[part.first] for part in parts if part.way is Way.PORTABLE]
+        code_bytes = {_plain_kernel(layer) for layer in plain}
+        return total + Cost(0, sum(n_bytes for _, n_bytes in code_bytes))
 
 
-def _stages(layers: Sequence[Layer]) -> list[DenseStage | None]:
-    """Per step its staircases, where it is dense and has them."""
+def _plain_kernel(layer: Layer) -> tuple[str, int]:
+    """Which of the plain kernels a layer needs, and the bytes of its code."""
+    if isinstance(layer, FullyConnected) and layer.wide:
+        return "wide", _PORTABLE_WIDE_BYTES
+    return type(layer).__name__, _PORTABLE_CODE_BYTES[type(layer)]
+
+
+def _stages(layers: Sequence[Layer], ranges: Sequence[tuple[int, int]]) -> list[DenseStage | None]:
+    """Per step its staircases, where it is dense, of int8 inputs, and has them."""
     stages: list[DenseStage | None] = []
-    low, high = INT8_MIN, INT8_MAX
-    for layer in layers:
+    for layer, (low, high) in zip(layers, ranges, strict=True):
         stage = None
-        if isinstance(layer, FullyConnected):
+        if isinstance(layer, FullyConnected) and not layer.wide:
             staircase = fit_staircase(layer, low, high)
             stage = None if staircase is None else DenseStage(layer, staircase, low, high)
-            low, high = layer.minimum, layer.maximum
-        else:
-            low, high = INT8_MIN, INT8_MAX
         stages.append(stage)
     return stages
 
@@ -248,9 +281,9 @@ def _stages(layers: Sequence[Layer]) -> list[DenseStage | None]:
 def _storage(part: _Part, layers: Sequence[Layer]) -> Storage:
     layer = layers[part.first]
     if part.way is Way.PACKED:
-        return Storage(layer.input.n_values)
+        return Storage(layer.input.n_bytes)
     if part.way is Way.BYTES:
-        return Storage(layer.input.n_values, scratch_bytes=layer.input.n_values)
+        return Storage(layer.input.n_bytes, scratch_bytes=layer.input.n_bytes)
     return storage_of(layer)
 
 
@@ -261,8 +294,8 @@ def _write(planner: _Planner, plan: _Plan, marked: bool) -> ProgramCode:
     statements: list[str] = []
     chains: list[Chain] = []
     for number, part in enumerate(plan.parts):
-        source = read_from(placement.values[number])
-        target = write_to(placement.values[number + 1])
+        source = read_from(placement.values[number], planner.element)
+        target = write_to(placement.values[number + 1], planner.element)
         prefix = f"layer{part.first}_"
         if part.chain is not None:
             chains.append(planner.marked_chain(part) if marked else part.chain)
@@ -274,11 +307,19 @@ def _write(planner: _Planner, plan: _Plan, marked: bool) -> ProgramCode:
             codes.append(_bytes_code(stage, prefix))
             text = (
                 f"    jl_m0plus_bytes({prefix}words, {source}, {target}, "
-                f"(uint32_t *)(void *)({write_to(scratch)}));\n"
+                f"(uint32_t *)(void *)({write_to(scratch, planner.element)}));\n"
             )
             statements.append(marked_statements(part.first, text) if marked else text)
+        elif part.way is Way.WIDE:
+            wide = layers[part.first]
+            assert isinstance(wide, FullyConnected)
+            codes.append(_wide_code(wide, prefix))
+            text = f"    jl_m0plus_wide({prefix}words, {source}, {target});\n"
+            statements.append(marked_statements(part.first, text) if marked else text)
         else:
-            code, text = PortableKernels().emit_step(layers[part.first], prefix, source, target)
+            code, text = PortableKernels().emit_step(
+                layers[part.first], prefix, source, target, planner.ranges[part.first]
+            )
             codes.append(code)
             statements.append(marked_statements(part.first, text) if marked else text)
     whole = len(plan.parts) == 1 and bool(chains)
@@ -315,6 +356,16 @@ def _bytes_code(stage: DenseStage, prefix: str) -> StepCode:
         constant_bytes=4 * len(words),
         strategy="one byte a weight",
         cost=m0plus_bytes.layer_cost(stage.layer, stage.staircase),
+    )
+
+
+def _wide_code(layer: FullyConnected, prefix: str) -> StepCode:
+    words = m0plus_wide.layer_words(layer)
+    return StepCode(
+        definitions=constant_array("uint32_t", f"{prefix}words", np.array(words, np.uint32)),
+        constant_bytes=4 * len(words),
+        strategy="one byte a weight: sums of 32 bits",
+        cost=m0plus_wide.layer_cost(layer),
     )
 
 

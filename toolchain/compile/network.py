@@ -1,24 +1,28 @@
 """What a network is, once its ``.tflite`` has been read and checked.
 
-A :class:`Network` is a chain of layers from one int8 input to one int8 output, in the operators'
-own terms; nothing in it depends on a core or on C. What is computed, and in which storage, is
-decided in :mod:`toolchain.compile.program`.
+A :class:`Network` is a chain of layers from one input to one output, in the operators' own terms.
+All its activations are int8, or all are int16; its weights are int8 in both cases. Nothing in it
+depends on a core or on C. What is computed, and in which storage, is decided in
+:mod:`toolchain.compile.program`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from toolchain.compile.quantization import code_limits, reduced_multiplier
 from toolchain.compile.tables import Table
+from toolchain.protocol import Element
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """An int8 activation: real = scale * (code - zero_point)."""
+    """An activation: real = scale * (code - zero_point)."""
 
     name: str
     """As in the file; it may hold any character."""
@@ -26,11 +30,34 @@ class Tensor:
     scale: float
     """Exactly a float32."""
     zero_point: int
+    """0 where codes are int16."""
+    element: Element
+    """INT8 or INT16."""
 
     @property
     def n_values(self) -> int:
-        """Number of values, which is also the number of bytes."""
+        """Number of values."""
         return prod(self.shape)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all values."""
+        return self.n_values * self.element.bytes
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """How numpy calls the codes' type."""
+        return np.dtype(self.element.name.lower())
+
+    @property
+    def c_type(self) -> str:
+        """How C does."""
+        return f"{self.dtype}_t"
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Lowest and highest code."""
+        return code_limits(self.element)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +84,16 @@ class Layer:
 
 @dataclass(frozen=True, eq=False)
 class FullyConnected(Layer):
-    """output = clamp(zero_point + scaled(bias + weights @ (input - input zero point)))."""
+    """output = clamp(zero_point + scaled(bias + weights @ (input - input zero point))).
+
+    Sums of int8 inputs have 32 bits and wrap; those of int16 inputs have 64, and the reader has
+    seen to it that they stay within :data:`quantization.SUM_LIMIT`.
+    """
 
     weights: NDArray[np.int8]
     """(n_outputs, n_inputs), zero point 0."""
-    bias: NDArray[np.int32] | None
-    """(n_outputs,)."""
+    bias: NDArray[np.int32] | NDArray[np.int64] | None
+    """(n_outputs,); int64 where inputs are int16."""
     weight_scales: NDArray[np.float32]
     """(1,) per tensor or (n_outputs,) per channel."""
     multipliers: NDArray[np.int32]
@@ -101,23 +132,57 @@ class FullyConnected(Layer):
         return int(self.weights.size)
 
     @property
-    def folded_bias(self) -> NDArray[np.int32]:
-        """Bias with the input's zero point worked in: bias - zero_point * sum of the row.
+    def wide(self) -> bool:
+        """Whether inputs and outputs are int16."""
+        return self.input.element is Element.INT16
 
-        Exact modulo 2^32, which is how the accumulator counts.
-        """
+    @property
+    def whole_bias(self) -> NDArray[np.int64]:
+        """Bias with the input's zero point worked in: bias - zero_point * sum of the row."""
         bias = np.zeros(self.n_outputs, np.int64) if self.bias is None else self.bias
         sums = self.weights.sum(axis=1, dtype=np.int64)
-        folded = np.asarray(bias, np.int64) - self.input.zero_point * sums
-        return folded.astype(np.uint32).astype(np.int32)
+        return np.asarray(bias, np.int64) - self.input.zero_point * sums
+
+    @property
+    def folded_bias(self) -> NDArray[np.int32]:
+        """:attr:`whole_bias` modulo 2^32, which is how the accumulator of int8 inputs counts."""
+        return self.whole_bias.astype(np.uint32).astype(np.int32)
+
+    @property
+    def factors(self) -> NDArray[np.int64]:
+        """(n_outputs,) what sums of int16 inputs are multiplied by, before :attr:`right_shifts`."""
+        reduced = np.array([reduced_multiplier(int(m)) for m in self.multipliers], np.int64)
+        return np.broadcast_to(reduced, self.n_outputs)
+
+    @property
+    def right_shifts(self) -> NDArray[np.int64]:
+        """(n_outputs,) by how much such a product is shifted to the right, 8 to 46."""
+        return np.broadcast_to(15 - self.shifts.astype(np.int64), self.n_outputs)
 
 
 @dataclass(frozen=True, eq=False)
 class Elementwise(Layer):
-    """output[i] = table[input[i] + 128]: RELU, RELU6, QUANTIZE, LOGISTIC, TANH."""
+    """output[i] = table[input[i] + 128]: RELU, RELU6, QUANTIZE, LOGISTIC, TANH of int8."""
 
     table: Table
     """(256,) int8."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rescale(Layer):
+    """output[i] = clamp(scaled(input[i])): RELU, RELU6, QUANTIZE of int16, too wide for tables."""
+
+    multiplier: int
+    shift: int
+    """See :func:`quantization.quantize_multiplier`; scaled with both roundings."""
+    minimum: int
+    maximum: int
+    """Clamp of the output, in codes."""
+
+    @property
+    def only_clamps(self) -> bool:
+        """Whether the factor is exactly 1."""
+        return (self.multiplier, self.shift) == (2**30, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,13 +225,18 @@ class Network:
 
     @property
     def input(self) -> Tensor:
-        """The int8 tensor that the program reads."""
+        """The tensor that the program reads."""
         return self.layers[0].input
 
     @property
     def output(self) -> Tensor:
-        """The int8 tensor that the program writes."""
+        """The tensor that the program writes."""
         return self.layers[-1].output
+
+    @property
+    def element(self) -> Element:
+        """Of all activations."""
+        return self.input.element
 
     @property
     def macs(self) -> int:

@@ -18,14 +18,18 @@ from toolchain.compile.network import (
     Elementwise,
     FullyConnected,
     Layer,
+    Rescale,
     Reshape,
     Softmax,
     Tensor,
 )
 from toolchain.compile.quantization import (
     ACTIVATION_RANGES,
+    MAX_SUM_LEFT_SHIFT,
+    SUM_LIMIT,
     activation_range,
     quantize_multiplier,
+    quantize_real,
 )
 from toolchain.compile.tensors import (
     EXPORT_INT8_HINT,
@@ -35,6 +39,7 @@ from toolchain.compile.tensors import (
     label,
 )
 from toolchain.errors import ModelError, UnsupportedOperatorError
+from toolchain.protocol import Element
 
 MAX_SOFTMAX_ROW = 511
 """Longest row of SOFTMAX: the reference itself stops at a sum of 512."""
@@ -73,12 +78,21 @@ def fully_connected(operator: RawOperator, tensors: Tensors) -> FullyConnected:
         )
     scales = _weight_scales(raw_weights, n_outputs)
     raw_bias = _optional(operator, tensors, 2)
-    bias = None if raw_bias is None else _bias(raw_bias, n_outputs)
+    # Without a bias, a field of the options says how many bits the reference sums with.
+    sums = operator.options["bias_type"] if raw_bias is None else raw_bias.dtype
+    if source.element is Element.INT16 and sums == "int32":
+        raise UnsupportedOperatorError(
+            "int16 activations with sums of 32 bits are not supported",
+            hint="export with 64-bit biases, which is the converter's default for int16",
+        )
+    bias = None if raw_bias is None else _bias(raw_bias, n_outputs, source.element)
     if raw_bias is not None and len(scales) == 1:
         _check_bias_scale(raw_bias, source, target, float(scales[0]))
     multipliers, shifts = _output_multipliers(source.scale, scales, target.scale)
-    minimum, maximum = activation_range(fused, target.scale, target.zero_point)
+    minimum, maximum = activation_range(fused, target.scale, target.zero_point, target.element)
     weights.setflags(write=False)
+    if source.element is Element.INT16:
+        _check_sums(weights, bias, shifts)
     return FullyConnected(
         operator=operator.name,
         operator_index=operator.index,
@@ -95,23 +109,33 @@ def fully_connected(operator: RawOperator, tensors: Tensors) -> FullyConnected:
     )
 
 
-def relu(operator: RawOperator, tensors: Tensors) -> Elementwise:
+def relu(operator: RawOperator, tensors: Tensors) -> Layer:
     """RELU, which rescales."""
     source, target = _same_size(operator, tensors)
+    if source.element is Element.INT16:
+        # An overflow is reported by quantize_multiplier, with the value.
+        with np.errstate(over="ignore", under="ignore"):
+            factor = float(np.float32(source.scale) / np.float32(target.scale))
+        return _rescale(operator, source, target, factor, minimum=0)
     table = tables.relu_table(source.scale, source.zero_point, target.scale, target.zero_point)
     return Elementwise(operator.name, operator.index, source, target, table)
 
 
-def relu6(operator: RawOperator, tensors: Tensors) -> Elementwise:
+def relu6(operator: RawOperator, tensors: Tensors) -> Layer:
     """RELU6. TensorFlow Lite Micro clamps in the input's codes and never rescales, so do we."""
     source, target = _same_size(operator, tensors)
+    if source.element is Element.INT16:
+        six = quantize_real(6.0, source.scale, 0)
+        return _rescale(operator, source, target, 1.0, minimum=0, maximum=six)
     table = tables.relu6_table(source.scale, source.zero_point)
     return Elementwise(operator.name, operator.index, source, target, table)
 
 
-def quantize(operator: RawOperator, tensors: Tensors) -> Elementwise:
-    """QUANTIZE from int8 to int8."""
+def quantize(operator: RawOperator, tensors: Tensors) -> Layer:
+    """QUANTIZE from int8 to int8, or from int16 to int16."""
     source, target = _same_size(operator, tensors)
+    if source.element is Element.INT16:
+        return _rescale(operator, source, target, source.scale / target.scale)
     table = tables.requantize_table(
         source.scale, source.zero_point, target.scale, target.zero_point
     )
@@ -121,6 +145,7 @@ def quantize(operator: RawOperator, tensors: Tensors) -> Elementwise:
 def logistic(operator: RawOperator, tensors: Tensors) -> Elementwise:
     """LOGISTIC."""
     source, target = _same_size(operator, tensors)
+    _require_int8(source)
     _require_quantization(target, 1 / 256, -128)
     table = tables.logistic_table(source.scale, source.zero_point)
     return Elementwise(operator.name, operator.index, source, target, table)
@@ -129,6 +154,7 @@ def logistic(operator: RawOperator, tensors: Tensors) -> Elementwise:
 def tanh(operator: RawOperator, tensors: Tensors) -> Elementwise:
     """TANH."""
     source, target = _same_size(operator, tensors)
+    _require_int8(source)
     _require_quantization(target, 1 / 128, 0)
     table = tables.tanh_table(source.scale, source.zero_point)
     return Elementwise(operator.name, operator.index, source, target, table)
@@ -137,6 +163,7 @@ def tanh(operator: RawOperator, tensors: Tensors) -> Elementwise:
 def softmax(operator: RawOperator, tensors: Tensors) -> Softmax:
     """SOFTMAX over the last axis."""
     source, target = _same_size(operator, tensors)
+    _require_int8(source)
     _require_quantization(target, 1 / 256, -128)
     if source.shape != target.shape or source.shape[-1] > MAX_SOFTMAX_ROW:
         raise ModelError(
@@ -185,21 +212,68 @@ def _optional(operator: RawOperator, tensors: Tensors, position: int) -> RawTens
     return tensors[operator.inputs[position]]
 
 
-def _int8_activation(raw: RawTensor) -> Tensor:
-    if raw.dtype != "int8":
+def _ends(operator: RawOperator, tensors: Tensors) -> tuple[Tensor, Tensor]:
+    source = activation(tensors[operator.inputs[0]])
+    target = activation(tensors[operator.outputs[0]])
+    if source.element is not target.element:
         raise UnsupportedOperatorError(
-            f"{label(raw)} is {raw.dtype}; float32 is supported only at the model's own input "
-            "(QUANTIZE) and output (DEQUANTIZE), everything else must be int8",
+            f"{source.dtype} in and {target.dtype} out; all activations must be of one type",
             hint=EXPORT_INT8_HINT,
         )
-    return activation(raw)
+    return source, target
 
 
-def _ends(operator: RawOperator, tensors: Tensors) -> tuple[Tensor, Tensor]:
-    return (
-        _int8_activation(tensors[operator.inputs[0]]),
-        _int8_activation(tensors[operator.outputs[0]]),
+def _require_int8(source: Tensor) -> None:
+    if source.element is not Element.INT8:
+        raise UnsupportedOperatorError(
+            f"it is supported for int8 only, not for {source.dtype} activations",
+            hint="leave it to the host: end the network in the layer before, or quantize to int8",
+        )
+
+
+def _rescale(
+    operator: RawOperator,
+    source: Tensor,
+    target: Tensor,
+    factor: float,
+    minimum: int | None = None,
+    maximum: int | None = None,
+) -> Rescale:
+    multiplier, shift = quantize_multiplier(factor)
+    low, high = target.limits
+    return Rescale(
+        operator=operator.name,
+        operator_index=operator.index,
+        input=source,
+        output=target,
+        multiplier=multiplier,
+        shift=shift,
+        minimum=low if minimum is None else minimum,
+        maximum=high if maximum is None else min(high, maximum),
     )
+
+
+def _check_sums(
+    weights: NDArray[np.int8],
+    bias: NDArray[np.int32] | NDArray[np.int64] | None,
+    shifts: NDArray[np.int8],
+) -> None:
+    """The reference's 64-bit scaling is defined for some sums and shifts only."""
+    if (shifts > MAX_SUM_LEFT_SHIFT).any():
+        raise ModelError(
+            f"a scale product of 2^{int(shifts.max()) - 1} or more; with int16 activations the "
+            f"limit is 2^{MAX_SUM_LEFT_SHIFT}",
+            hint="export the model again; its scales are broken",
+        )
+    largest = np.abs(weights.astype(np.int64)).sum(axis=1) << 15
+    # Python's integers: the magnitude of the least int64 is none.
+    biases = [0] * len(weights) if bias is None else [abs(int(b)) for b in bias]
+    worst = max(int(sum_) + b for sum_, b in zip(largest, biases, strict=True))
+    if worst >= SUM_LIMIT:
+        raise ModelError(
+            f"a sum may reach {worst}; with int16 activations the limit is 2^47",
+            hint="export the model again; its biases are broken",
+        )
 
 
 def _same_size(operator: RawOperator, tensors: Tensors) -> tuple[Tensor, Tensor]:
@@ -238,8 +312,14 @@ def _weight_scales(raw: RawTensor, n_outputs: int) -> NDArray[np.float32]:
     return scales
 
 
-def _bias(raw: RawTensor, n_outputs: int) -> NDArray[np.int32]:
-    bias = constant(raw, "int32").astype(np.int32).reshape(-1)
+def _bias(
+    raw: RawTensor, n_outputs: int, element: Element
+) -> NDArray[np.int32] | NDArray[np.int64]:
+    bias: NDArray[np.int32] | NDArray[np.int64] = (
+        constant(raw, "int64").astype(np.int64)
+        if element is Element.INT16
+        else constant(raw, "int32").astype(np.int32)
+    ).reshape(-1)
     if len(bias) != n_outputs:
         raise ModelError(
             f"{label(raw)} has {len(bias)} values, expected {n_outputs}", hint=EXPORT_INT8_HINT

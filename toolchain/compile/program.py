@@ -1,8 +1,8 @@
 """Decides what is executed for a network, and where its values are kept.
 
 Everything that is known at compile time happens here: reshapes vanish, operators that map one code
-to one code are composed into one table, a table that only clamps is worked into the layer before
-it, and activations get their places in the arena.
+to one code are composed into one table, what only clamps is worked into the layer before it, and
+activations get their places in the arena.
 """
 
 from __future__ import annotations
@@ -14,9 +14,18 @@ from enum import Enum
 import numpy as np
 
 from toolchain.compile.arena import Lifetime, plan_arena
-from toolchain.compile.network import Elementwise, FullyConnected, Layer, Network, Reshape, Softmax
+from toolchain.compile.network import (
+    Elementwise,
+    FullyConnected,
+    Layer,
+    Network,
+    Rescale,
+    Reshape,
+    Softmax,
+)
 from toolchain.compile.quantization import INT8_MIN
 from toolchain.compile.tables import Table
+from toolchain.protocol import Element
 
 
 class Region(Enum):
@@ -77,7 +86,7 @@ def plan_program(network: Network) -> Program:
 
 def storage_of(layer: Layer) -> Storage:
     """What one layer by itself needs."""
-    return Storage(layer.input.n_values, isinstance(layer, Elementwise | Softmax))
+    return Storage(layer.input.n_bytes, isinstance(layer, Elementwise | Rescale | Softmax))
 
 
 def _simplify(network: Network) -> list[_Fused]:
@@ -86,26 +95,36 @@ def _simplify(network: Network) -> list[_Fused]:
     for layer in network.layers:
         names = (*pending, layer.operator)
         pending = ()
-        if isinstance(layer, Reshape) or (isinstance(layer, Elementwise) and _is_identity(layer)):
+        if isinstance(layer, Reshape) or _is_identity(layer):
             if parts:
                 parts[-1] = _relabelled(parts[-1], layer)
             else:
                 pending = names
         elif isinstance(layer, Elementwise) and parts:
             parts[-1:] = _append_table(parts[-1], layer)
+        elif isinstance(layer, Rescale) and parts:
+            parts[-1:] = _append_rescale(parts[-1], layer)
         else:
             parts.append(_Fused(layer, names))
     if not parts:
         # Nothing but reshapes: the values still have to move from the input to the output.
-        copy = Elementwise(
-            "RESHAPE", 0, network.input, network.output, np.arange(-128, 128).astype(np.int8)
-        )
-        parts.append(_Fused(copy, pending))
+        parts.append(_Fused(_copy(network), pending))
     return parts
 
 
-def _is_identity(layer: Elementwise) -> bool:
-    return bool(np.array_equal(layer.table, np.arange(-128, 128)))
+def _copy(network: Network) -> Layer:
+    source, target = network.input, network.output
+    if network.element is Element.INT16:
+        return Rescale("RESHAPE", 0, source, target, 2**30, 1, *target.limits)
+    return Elementwise("RESHAPE", 0, source, target, np.arange(-128, 128).astype(np.int8))
+
+
+def _is_identity(layer: Layer) -> bool:
+    if isinstance(layer, Rescale):
+        return layer.only_clamps and (layer.minimum, layer.maximum) == layer.output.limits
+    return isinstance(layer, Elementwise) and bool(
+        np.array_equal(layer.table, np.arange(-128, 128))
+    )
 
 
 def _relabelled(part: _Fused, layer: Layer) -> _Fused:
@@ -127,6 +146,20 @@ def _append_table(part: _Fused, layer: Elementwise) -> list[_Fused]:
         if np.array_equal(image, np.clip(codes, low, high)):
             clamped = replace(before, minimum=low, maximum=high)
             return [_relabelled(_Fused(clamped, part.operators), layer)]
+    return [part, _Fused(layer, (layer.operator,))]
+
+
+def _append_rescale(part: _Fused, layer: Rescale) -> list[_Fused]:
+    """Work a clamp into the part before it, or add what rescales as a part."""
+    before = part.layer
+    if layer.only_clamps and isinstance(before, FullyConnected | Rescale):
+        low, high = (
+            int(np.clip(bound, layer.minimum, layer.maximum))
+            for bound in (before.minimum, before.maximum)
+        )
+        return [
+            _relabelled(_Fused(replace(before, minimum=low, maximum=high), part.operators), layer)
+        ]
     return [part, _Fused(layer, (layer.operator,))]
 
 

@@ -1,10 +1,14 @@
-"""The fixed-point arithmetic of INT8 networks, exactly as TensorFlow Lite Micro's reference has it.
+"""The fixed-point arithmetic of quantized networks, exactly as TensorFlow Lite Micro has it.
 
 A real factor is carried as a 31-bit multiplier and a power of two. Rounding happens twice: once in
 the high multiplication (half up), once in the right shift (half away from zero). Sources:
 Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference", section 2.2, and the TFLite quantization specification; that
 the two roundings are kept is what ``tests/compile`` establishes against the runtime itself.
+
+Dense layers of int16 activations are scaled otherwise: their 64-bit sums are multiplied by the
+upper 15 bits of the same multiplier and rounded once (:func:`reduced_multiplier`,
+:func:`scale_sums`).
 
 Values are numpy int64 arrays that hold int32 numbers; :func:`wrap` brings a result back into range
 the way two's complement hardware does.
@@ -18,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolchain.errors import ModelError
+from toolchain.protocol import Element
 
 Int64Array = NDArray[np.int64]
 
@@ -26,6 +31,12 @@ INT8_MAX = 127
 MAX_LEFT_SHIFT = 30
 """Largest left shift whose factor is still a positive int32."""
 
+MAX_SUM_LEFT_SHIFT = 7
+"""Largest left shift that the reference's 64-bit scaling is defined for."""
+
+SUM_LIMIT = 2**47
+"""The same arithmetic is defined for sums in [-2^47, 2^47)."""
+
 ACTIVATION_RANGES: dict[str, tuple[float | None, float | None]] = {
     "NONE": (None, None),
     "RELU": (0.0, None),
@@ -33,6 +44,12 @@ ACTIVATION_RANGES: dict[str, tuple[float | None, float | None]] = {
     "RELU_N1_TO_1": (-1.0, 1.0),
 }
 """Real-valued bounds of each fused activation; ``None`` where it has none."""
+
+
+def code_limits(element: Element) -> tuple[int, int]:
+    """Lowest and highest code of an integer element type."""
+    half: int = 1 << (8 * element.bytes - 1)
+    return -half, half - 1
 
 
 def wrap(values: Int64Array) -> Int64Array:
@@ -98,6 +115,26 @@ def scale_by(values: Int64Array, multiplier: int, shift: int) -> Int64Array:
     return divide_by_power_of_two(high_multiply(shifted, multiplier), right)
 
 
+def reduced_multiplier(multiplier: int) -> int:
+    """A multiplier from :func:`quantize_multiplier`, rounded to its upper 15 bits."""
+    return min((multiplier + 2**15) >> 16, 2**15 - 1)
+
+
+def scale_sums(sums: Int64Array, factors: Int64Array, shifts: Int64Array) -> Int64Array:
+    """Scale the sums of a dense layer of int16 activations; rounds halves up.
+
+    Args:
+        sums: within :data:`SUM_LIMIT`.
+        factors: from :func:`reduced_multiplier`.
+        shifts: from :func:`quantize_multiplier`, at most :data:`MAX_SUM_LEFT_SHIFT`.
+
+    Returns:
+        int32 numbers; larger ones wrap, as in the reference.
+    """
+    right = 15 - shifts
+    return wrap((sums * factors + (np.int64(1) << (right - 1))) >> right)
+
+
 def quantize_real(value: float, scale: float, zero_point: int) -> int:
     """The quantized code of one real number, unclamped; float32 division, halves away from zero.
 
@@ -114,13 +151,16 @@ def quantize_real(value: float, scale: float, zero_point: int) -> int:
     return zero_point + int(math.copysign(math.floor(abs(quotient) + 0.5), quotient))
 
 
-def activation_range(activation: str, scale: float, zero_point: int) -> tuple[int, int]:
-    """Int8 clamp of a fused activation.
+def activation_range(
+    activation: str, scale: float, zero_point: int, element: Element
+) -> tuple[int, int]:
+    """Clamp of a fused activation, in codes.
 
     Args:
         activation: a key of :data:`ACTIVATION_RANGES`.
         scale: of the output.
         zero_point: of the output.
+        element: of the output.
 
     Returns:
         The lowest and the highest code that the output can take.
@@ -129,12 +169,13 @@ def activation_range(activation: str, scale: float, zero_point: int) -> tuple[in
         ModelError: a bound does not fit int32, or the range is empty.
     """
     low, high = ACTIVATION_RANGES[activation]
-    minimum = INT8_MIN if low is None else max(INT8_MIN, quantize_real(low, scale, zero_point))
-    maximum = INT8_MAX if high is None else min(INT8_MAX, quantize_real(high, scale, zero_point))
+    least, most = code_limits(element)
+    minimum = least if low is None else max(least, quantize_real(low, scale, zero_point))
+    maximum = most if high is None else min(most, quantize_real(high, scale, zero_point))
     if minimum > maximum:
         raise ModelError(
-            f"the activation {activation} leaves no int8 code at scale {scale:g} and zero point "
-            f"{zero_point}: {minimum}..{maximum}",
+            f"the activation {activation} leaves no {element.name.lower()} code at scale {scale:g} "
+            f"and zero point {zero_point}: {minimum}..{maximum}",
             hint="export the model again; its output quantization is broken",
         )
     return minimum, maximum

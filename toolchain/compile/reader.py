@@ -1,8 +1,9 @@
 """Turns a ``.tflite`` into a :class:`Network`, or says why it cannot be one.
 
 Supported are chains, with one input and one output and a batch of one, of FULLY_CONNECTED (int8
-weights, per tensor or per channel), RELU, RELU6, SOFTMAX, LOGISTIC, TANH, QUANTIZE (int8 to int8,
-or the float32 input), DEQUANTIZE (the float32 output) and RESHAPE.
+weights, per tensor or per channel), RELU, RELU6, SOFTMAX, LOGISTIC, TANH, QUANTIZE (of one type,
+or the float32 input), DEQUANTIZE (the float32 output) and RESHAPE. Activations are int8, or int16:
+then biases have 64 bits, and SOFTMAX, LOGISTIC and TANH are not supported.
 """
 
 from __future__ import annotations

@@ -5,8 +5,10 @@ by rounding it to its upper half: exact while both halves fit 16 signed bits, wh
 the range of the codes decide here. Where that holds for two pairs of inputs together, for all four
 outputs of a block, the kernel adds their products first.
 
-``firmware/kernels/jl_rv32im.c`` has the kernel. A layer that cannot run packed (some pair has two
-weights of -128), or for which a flash budget has no room, is plain C with one byte a weight.
+``firmware/kernels/jl_rv32im.c`` has the kernel, ``jl_rv32im_wide.c`` that of int16 activations (see
+:mod:`wide`), which needs about the memory of plain C. A layer that cannot run packed (some pair has
+two weights of -128), whose sums need 64 bits, or for which a flash budget has no room, is plain C
+with one byte a weight.
 """
 
 from __future__ import annotations
@@ -23,13 +25,14 @@ from toolchain.compile.kernel_set import (
     PortableKernels,
     ProgramCode,
     StepCode,
+    input_ranges,
     marked_statements,
     read_from,
     write_to,
 )
 from toolchain.compile.network import FullyConnected, Layer
 from toolchain.compile.program import Program, Storage, place_values, storage_of
-from toolchain.compile.quantization import INT8_MAX, INT8_MIN
+from toolchain.compile.wide import block_words, n_blocks, n_pairs, needs_64_bits
 from toolchain.errors import InputError
 
 BLOCK = 4
@@ -41,6 +44,9 @@ KERNEL_BYTES = 1024
 
 PORTABLE_BYTES = 1536
 """Code of all plain kernels together, at most."""
+
+WIDE_KERNEL_BYTES = 512
+"""Code of the kernel of int16 activations, at most."""
 
 _HALF = 2**15
 
@@ -73,6 +79,21 @@ class _Packed:
         return self.n_blocks if joined == len(self.joined) else joined // BLOCK
 
 
+@dataclass(frozen=True, eq=False)
+class _Wide:
+    """A dense layer of int16 activations whose sums fit 32 bits."""
+
+    layer: FullyConnected
+
+    @property
+    def n_bytes(self) -> int:
+        """Of constants."""
+        return 4 * n_blocks(self.layer) * (2 * BLOCK + 2 * n_pairs(self.layer)) + STRUCT_BYTES
+
+
+_Fast = _Packed | _Wide
+
+
 class Rv32imKernels:
     """C for RV32IM, exact; the number of instructions depends on the input by a few."""
 
@@ -85,50 +106,51 @@ class Rv32imKernels:
     ) -> ProgramCode:
         """See :meth:`KernelSet.emit`."""
         layers = [step.layer for step in program.steps]
-        packed = _within(_packable(layers), layers, flash_budget)
+        element, ranges = program.network.element, input_ranges(layers)
+        packed = _within(_packable(layers, ranges), layers, ranges, flash_budget)
         placement = place_values(
             [
-                storage_of(layer)
-                if part is None
-                else Storage(layer.input.n_values, scratch_bytes=8 * part.n_fours)
+                Storage(layer.input.n_bytes, scratch_bytes=8 * part.n_fours)
+                if isinstance(part, _Packed)
+                else storage_of(layer)
                 for layer, part in zip(layers, packed, strict=True)
             ]
         )
         codes, statements = [], []
         for i, (layer, part) in enumerate(zip(layers, packed, strict=True)):
-            source, target = read_from(placement.values[i]), write_to(placement.values[i + 1])
+            source = read_from(placement.values[i], element)
+            target = write_to(placement.values[i + 1], element)
             prefix = f"layer{i}_"
             if part is None:
-                code, text = PortableKernels().emit_step(layer, prefix, source, target)
+                code, text = PortableKernels().emit_step(layer, prefix, source, target, ranges[i])
+            elif isinstance(part, _Wide):
+                code = _wide_code(part, prefix)
+                text = f"    jl_rv32im_wide_dense(&{prefix}dense, {source}, {target});\n"
             else:
                 scratch = placement.scratch[i]
                 assert scratch is not None
                 code = _code(part, prefix)
                 text = (
                     f"    jl_rv32im_dense(&{prefix}dense, {source}, {target}, "
-                    f"(uint32_t *)(void *)({write_to(scratch)}));\n"
+                    f"(uint32_t *)(void *)({write_to(scratch, element)}));\n"
                 )
             codes.append(code)
             statements.append(marked_statements(i, text) if marked else text)
         return ProgramCode(tuple(codes), "".join(statements), placement.arena_bytes)
 
 
-def _packable(layers: Sequence[Layer]) -> list[_Packed | None]:
-    packed: list[_Packed | None] = []
-    low, high = INT8_MIN, INT8_MAX
-    for layer in layers:
-        part = None
-        if isinstance(layer, FullyConnected):
-            part = _pack(layer, max(-low, high))
-            low, high = layer.minimum, layer.maximum
-        else:
-            low, high = INT8_MIN, INT8_MAX
-        packed.append(part)
-    return packed
+def _packable(layers: Sequence[Layer], ranges: Sequence[tuple[int, int]]) -> list[_Fast | None]:
+    return [
+        _pack(layer, low, high) if isinstance(layer, FullyConnected) else None
+        for layer, (low, high) in zip(layers, ranges, strict=True)
+    ]
 
 
-def _pack(layer: FullyConnected, largest: int) -> _Packed | None:
-    """``largest``: magnitude of the input codes that can occur."""
+def _pack(layer: FullyConnected, least: int, greatest: int) -> _Fast | None:
+    """``least`` and ``greatest``: input codes that can occur."""
+    if layer.wide:
+        return None if needs_64_bits(layer, least, greatest) else _Wide(layer)
+    largest = max(-least, greatest)
     low, high = _halves(layer)
     wanted = (np.abs(low) + np.abs(high)) * largest
     # The low input meets the weight of the high one in the half that is cut off.
@@ -154,8 +176,11 @@ def _halves(layer: FullyConnected) -> tuple[NDArray[np.int64], NDArray[np.int64]
 
 
 def _within(
-    packed: list[_Packed | None], layers: Sequence[Layer], flash_budget: FlashBudget
-) -> list[_Packed | None]:
+    packed: list[_Fast | None],
+    layers: Sequence[Layer],
+    ranges: Sequence[tuple[int, int]],
+    flash_budget: FlashBudget,
+) -> list[_Fast | None]:
     """Packed layers as far as the budget goes: the largest ones become plain C first.
 
     Raises:
@@ -165,14 +190,14 @@ def _within(
         return packed
     chosen = list(packed)
     order = sorted(
-        (i for i, part in enumerate(packed) if part is not None),
+        (i for i, part in enumerate(packed) if isinstance(part, _Packed)),
         key=lambda i: -layers[i].weight_bytes,
     )
     plans = [list(chosen)]
     for index in order:
         chosen[index] = None
         plans.append(list(chosen))
-    sizes = [_bytes(plan, layers) for plan in plans]
+    sizes = [_bytes(plan, layers, ranges) for plan in plans]
     if flash_budget == "smallest":
         return plans[sizes.index(min(sizes))]
     for plan, size in zip(plans, sizes, strict=True):
@@ -185,15 +210,20 @@ def _within(
     )
 
 
-def _bytes(plan: Sequence[_Packed | None], layers: Sequence[Layer]) -> int:
+def _bytes(
+    plan: Sequence[_Fast | None],
+    layers: Sequence[Layer],
+    ranges: Sequence[tuple[int, int]],
+) -> int:
     """Constants, and the most that the kernels' code takes."""
-    total = KERNEL_BYTES if any(plan) else 0
+    total = KERNEL_BYTES if any(isinstance(part, _Packed) for part in plan) else 0
+    total += WIDE_KERNEL_BYTES if any(isinstance(part, _Wide) for part in plan) else 0
     total += PORTABLE_BYTES if None in plan else 0
-    for part, layer in zip(plan, layers, strict=True):
+    for part, layer, codes in zip(plan, layers, ranges, strict=True):
         if part is not None:
             total += part.n_bytes
         else:
-            total += PortableKernels().emit_step(layer, "", "", "")[0].constant_bytes
+            total += PortableKernels().emit_step(layer, "", "", "", codes)[0].constant_bytes
     return total
 
 
@@ -215,6 +245,21 @@ def _code(part: _Packed, prefix: str) -> StepCode:
     )
     note = f"two bytes a weight: {part.n_blocks} x {BLOCK} outputs ({joined} joined)"
     return StepCode(definitions, part.n_bytes, note)
+
+
+def _wide_code(part: _Wide, prefix: str) -> StepCode:
+    layer = part.layer
+    definitions = (
+        constant_array("uint32_t", f"{prefix}words", block_words(layer))
+        + f"static const jl_rv32im_wide {prefix}dense = {{\n"
+        f"    .words = {prefix}words,\n"
+        f"    .n_pairs = {n_pairs(layer)},\n"
+        f"    .n_outputs = {layer.n_outputs},\n"
+        f"    .minimum = {layer.minimum},\n"
+        f"    .maximum = {layer.maximum},\n"
+        "};\n"
+    )
+    return StepCode(definitions, part.n_bytes, "one byte a weight: sums of 32 bits")
 
 
 def _words(part: _Packed) -> NDArray[np.uint32]:

@@ -77,13 +77,12 @@ def accumulator_range(layer: FullyConnected, low: int, high: int) -> tuple[Int64
     """Least and greatest accumulator of every output, for inputs in [low, high].
 
     Returns:
-        Two arrays (n_outputs,), not reduced to 32 bits.
+        Two int64 arrays (n_outputs,), not reduced to 32 bits.
     """
     weights = layer.weights.astype(np.int64)
     positive = np.maximum(weights, 0).sum(axis=1)
     negative = np.minimum(weights, 0).sum(axis=1)
-    bias = np.zeros(layer.n_outputs, np.int64) if layer.bias is None else layer.bias
-    folded = np.asarray(bias, np.int64) - layer.input.zero_point * weights.sum(axis=1)
+    folded = layer.whole_bias
     return folded + positive * low + negative * high, folded + positive * high + negative * low
 
 

@@ -9,17 +9,21 @@ from numpy.typing import NDArray
 
 from toolchain.compile.flatbuffer import RawTensor
 from toolchain.compile.network import Tensor
-from toolchain.compile.quantization import INT8_MAX, INT8_MIN
+from toolchain.compile.quantization import code_limits
 from toolchain.errors import ModelError, UnsupportedOperatorError
+from toolchain.protocol import Element
 
 MAX_VALUES = 65_535
 """Most values of one activation; the link's and the engine's counts have 16 bits."""
 
-EXPORT_INT8_HINT = "export with full integer quantization, int8 input and output, batch size 1"
+EXPORT_INT8_HINT = "export with full integer quantization, int8 or int16 at both ends, batch size 1"
 """What to do about a file that is sound, but of another kind."""
 
 DAMAGED_HINT = "check that the file is complete, or export the model again"
 """What to do about a file that contradicts itself."""
+
+
+_ELEMENTS = {"int8": Element.INT8, "int16": Element.INT16}
 
 
 def label(raw: RawTensor) -> str:
@@ -28,11 +32,19 @@ def label(raw: RawTensor) -> str:
 
 
 def activation(raw: RawTensor) -> Tensor:
-    """Take over an activation; its element type is checked where it is used.
+    """Take over an activation.
 
     Raises:
+        UnsupportedOperatorError: its codes are neither int8 nor int16.
         ModelError: the shape, the scale or the zero point is out of range, missing or dynamic.
     """
+    if raw.dtype not in _ELEMENTS:
+        raise UnsupportedOperatorError(
+            f"{label(raw)} is {raw.dtype}; float32 is supported only at the model's own input "
+            "(QUANTIZE) and output (DEQUANTIZE), everything else must be int8, or int16",
+            hint=EXPORT_INT8_HINT,
+        )
+    element = _ELEMENTS[raw.dtype]
     if raw.is_variable or raw.is_sparse:
         raise ModelError(
             f"{label(raw)} is a variable or sparse tensor, which is not supported",
@@ -47,12 +59,14 @@ def activation(raw: RawTensor) -> Tensor:
         )
     check_scales(raw)
     zero_point = int(raw.zero_points[0])
-    if not INT8_MIN <= zero_point <= INT8_MAX:
+    # The codes of int16 are symmetric; the reference checks that here and there only.
+    low, high = (0, 0) if element is Element.INT16 else code_limits(element)
+    if not low <= zero_point <= high:
         raise ModelError(
-            f"{label(raw)} has zero point {zero_point}, the limits are {INT8_MIN}..{INT8_MAX}",
+            f"{label(raw)} has zero point {zero_point}, the limits are {low}..{high}",
             hint=EXPORT_INT8_HINT,
         )
-    return Tensor(raw.name, raw.shape, float(raw.scales[0]), zero_point)
+    return Tensor(raw.name, raw.shape, float(raw.scales[0]), zero_point, element)
 
 
 def require_one_row(tensor: Tensor) -> None:
@@ -74,7 +88,7 @@ def constant(raw: RawTensor, dtype: str) -> NDArray[np.generic]:
 
     Args:
         raw: the tensor.
-        dtype: ``int8``, ``int32`` or ``float32``.
+        dtype: ``int8``, ``int32``, ``int64`` or ``float32``.
 
     Returns:
         A read-only copy in the tensor's shape.

@@ -1,4 +1,4 @@
-"""Writes INT8 ``.tflite`` networks from plain arrays, without a converter.
+"""Writes quantized ``.tflite`` networks from plain arrays, without a converter.
 
 The container is built with the schema's own FlatBuffers builders. What is written need not be a
 network that anything accepts: tests write broken ones with it, too.
@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 _DTYPES: dict[str, tuple[int, Any]] = {
     "int8": (tflite.TensorType.INT8, np.int8),
+    "int16": (tflite.TensorType.INT16, np.int16),
     "int32": (tflite.TensorType.INT32, np.int32),
+    "int64": (tflite.TensorType.INT64, np.int64),
     "float32": (tflite.TensorType.FLOAT32, np.float32),
 }
 
@@ -28,7 +30,7 @@ class TensorSpec:
 
     shape: tuple[int, ...]
     dtype: str = "int8"
-    """``int8``, ``int32`` or ``float32``."""
+    """A key of ``_DTYPES``, such as ``int8``."""
     scales: tuple[float, ...] = ()
     zero_points: tuple[int, ...] = ()
     data: NDArray[Any] | None = None
@@ -47,6 +49,8 @@ class OperatorSpec:
     """Fused into FULLY_CONNECTED."""
     beta: float = 1.0
     """Of SOFTMAX."""
+    bias_dtype: str = "float32"
+    """Of FULLY_CONNECTED without a bias: the type of its sums; the schema's default is no type."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +167,7 @@ def _options(builder: flatbuffers.Builder, operator: OperatorSpec) -> tuple[int 
         tflite.FullyConnectedOptionsAddFusedActivationFunction(
             builder, getattr(tflite.ActivationFunctionType, operator.activation)
         )
+        tflite.FullyConnectedOptionsAddQuantizedBiasType(builder, _DTYPES[operator.bias_dtype][0])
         options = tflite.FullyConnectedOptionsEnd(builder)
         return options, tflite.BuiltinOptions.FullyConnectedOptions
     if operator.name == "SOFTMAX":
@@ -198,8 +203,8 @@ class DenseSpec:
 
     weights: NDArray[np.int8]
     """(n_outputs, n_inputs)."""
-    bias: NDArray[np.int32] | None
-    """(n_outputs,)."""
+    bias: NDArray[Any] | None
+    """(n_outputs,) int32, or int64 with int16 activations."""
     weight_scales: tuple[float, ...]
     """One, or one per output."""
     output_scale: float
@@ -207,10 +212,12 @@ class DenseSpec:
     activation: str = "NONE"
 
 
-def dense_network(input_scale: float, input_zero_point: int, layers: Sequence[DenseSpec]) -> bytes:
-    """A chain of FULLY_CONNECTED layers as a ``.tflite``."""
+def dense_network(
+    input_scale: float, input_zero_point: int, layers: Sequence[DenseSpec], dtype: str = "int8"
+) -> bytes:
+    """A chain of FULLY_CONNECTED layers as a ``.tflite``; ``dtype`` is that of its activations."""
     n_inputs = layers[0].weights.shape[1]
-    tensors = [TensorSpec((1, n_inputs), "int8", (input_scale,), (input_zero_point,), name="in")]
+    tensors = [TensorSpec((1, n_inputs), dtype, (input_scale,), (input_zero_point,), name="in")]
     operators = []
     source, source_scale = 0, np.float32(input_scale)
     for i, layer in enumerate(layers):
@@ -232,7 +239,7 @@ def dense_network(input_scale: float, input_zero_point: int, layers: Sequence[De
             tensors.append(
                 TensorSpec(
                     layer.bias.shape,
-                    "int32",
+                    str(layer.bias.dtype),
                     tuple(float(p) for p in products),
                     (0,) * len(products),
                     layer.bias,
@@ -243,7 +250,7 @@ def dense_network(input_scale: float, input_zero_point: int, layers: Sequence[De
         tensors.append(
             TensorSpec(
                 (1, n_outputs),
-                "int8",
+                dtype,
                 (layer.output_scale,),
                 (layer.output_zero_point,),
                 name=f"layer{i}",

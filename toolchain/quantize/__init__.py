@@ -1,4 +1,4 @@
-"""Quantize: the float policy to an INT8 ``.tflite``, and its reference on the host."""
+"""Quantize: the float policy to a quantized ``.tflite``, and its reference on the host."""
 
 from toolchain.quantize.dense_network import Activation, DenseLayer, DenseNetwork
 from toolchain.quantize.fallback import (
@@ -6,19 +6,21 @@ from toolchain.quantize.fallback import (
     make_fallback,
     require_same_edges,
 )
-from toolchain.quantize.int8 import Int8Policy
+from toolchain.quantize.float_policy import FloatPolicy
 from toolchain.quantize.onnx_import import read_onnx
 from toolchain.quantize.ordering import narrowed
 from toolchain.quantize.post_training import Precision, convert, to_keras
+from toolchain.quantize.quantized import QuantizedPolicy
 from toolchain.quantize.runtime import HostModel
 
 __all__ = [
     "Activation",
     "DenseLayer",
     "DenseNetwork",
+    "FloatPolicy",
     "HostModel",
-    "Int8Policy",
     "Precision",
+    "QuantizedPolicy",
     "convert",
     "limits_beside_fallback",
     "make_fallback",

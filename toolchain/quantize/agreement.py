@@ -1,4 +1,4 @@
-"""How often the INT8 policy decides as the float policy does, on states that it visits."""
+"""How often the quantized policy decides as the float policy does, on states that it visits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from toolchain.environment import DayBatch, rollout
 from toolchain.policy.choice import choose
 from toolchain.policy.dense import DensePolicy
-from toolchain.quantize.int8 import Int8Policy
+from toolchain.quantize.quantized import QuantizedPolicy
 from toolchain.scenario import Scenario
 
 
@@ -36,13 +36,13 @@ def visited_states(
 
 
 def agreement(
-    policy: DensePolicy, quantized: Int8Policy, states: np.ndarray, masks: np.ndarray
+    policy: DensePolicy, quantized: QuantizedPolicy, states: np.ndarray, masks: np.ndarray
 ) -> dict[str, Any]:
     """Share of equal decisions, and how far inputs were clipped.
 
     Args:
         policy: the float policy.
-        quantized: its INT8 counterpart.
+        quantized: its counterpart.
         states: (n, n_in) float32, none of which was used for calibration.
         masks: (n, n_actions) bool.
 

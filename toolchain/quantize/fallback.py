@@ -25,9 +25,9 @@ from toolchain.policy.sizing import network_cost
 from toolchain.policy.validation import Validation
 from toolchain.quantize.agreement import visited_states
 from toolchain.quantize.distil import DistilKnobs, distil
-from toolchain.quantize.int8 import Int8Policy
 from toolchain.quantize.ordering import narrowed
 from toolchain.quantize.post_training import convert
+from toolchain.quantize.quantized import QuantizedPolicy
 from toolchain.scenario import Scenario
 
 FALLBACK_HIDDEN: tuple[tuple[int, ...], ...] = ((), (8,))
@@ -54,7 +54,7 @@ class Fallback:
 
 def make_fallback(
     policy: DensePolicy,
-    full: Int8Policy,
+    full: QuantizedPolicy,
     calibration: tuple[np.ndarray, np.ndarray],
     scenarios: Sequence[Scenario],
     judge: Validation,
@@ -95,7 +95,7 @@ def make_fallback(
             hidden,
         )
         model = convert(narrowed(trained, *calibration), calibration[0])
-        int8 = Int8Policy(model)
+        int8 = QuantizedPolicy(model)
         require_same_edges(full, int8)
         quality = float(judge.quality(int8).mean())
         chosen = choose(int8.outputs(int8.quantize(states)), masks)
@@ -145,13 +145,13 @@ def limits_beside_fallback(
     )
 
 
-def require_same_edges(full: Int8Policy, fallback: Int8Policy) -> None:
+def require_same_edges(full: QuantizedPolicy, fallback: QuantizedPolicy) -> None:
     """Refuse a fallback that cannot take the full network's input codes and be chosen from alike.
 
     Raises:
         ModelError: another number of inputs or outputs, or another input quantization.
     """
-    for what in ("n_inputs", "n_outputs", "input_scale", "input_zero_point"):
+    for what in ("n_inputs", "n_outputs", "dtype", "input_scale", "input_zero_point"):
         mine, its = getattr(full, what), getattr(fallback, what)
         if mine != its:
             raise ModelError(

@@ -1,4 +1,4 @@
-"""Where an INT8 policy loses agreement with its float original: by range, layer and choice."""
+"""Where a quantized policy loses agreement with its float original: by range, layer and choice."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from toolchain.environment import Disposition
 from toolchain.errors import ModelError
 from toolchain.policy.choice import choose
 from toolchain.quantize.dense_network import DenseNetwork
-from toolchain.quantize.int8 import Int8Policy
+from toolchain.quantize.quantized import QuantizedPolicy
 
 _NEAR_STEPS = 2.0
 """Output steps below which two scores count as a tie."""
 
 
 def layer_report(
-    network: DenseNetwork, quantized: Int8Policy, states: np.ndarray, masks: np.ndarray
+    network: DenseNetwork, quantized: QuantizedPolicy, states: np.ndarray, masks: np.ndarray
 ) -> dict[str, Any]:
     """Per-layer figures, and which decisions change.
 
@@ -34,9 +34,9 @@ def layer_report(
         masks: (n, n_actions) bool.
 
     Returns:
-        JSON values: ``input``, ``layers``, ``changed`` (counts by float and INT8 disposition) and
-        ``near_ties``, the share of the changed decisions whose two float scores are within two
-        steps of the INT8 output.
+        JSON values: ``input``, ``layers``, ``changed`` (counts by float and quantized disposition)
+        and ``near_ties``, the share of the changed decisions whose two float scores are within two
+        steps of the quantized output.
 
     Raises:
         ModelError: the model's layers are not the network's.
@@ -101,14 +101,13 @@ def _with_one_rounded(
 
 
 def _rounded(values: np.ndarray, tensor: Tensor) -> np.ndarray:
-    codes = np.clip(np.round(values / tensor.scale) + tensor.zero_point, -128, 127)
+    codes = np.clip(np.round(values / tensor.scale) + tensor.zero_point, *tensor.limits)
     real: np.ndarray = (codes - tensor.zero_point) * tensor.scale
     return real
 
 
 def _range_entry(values: np.ndarray, tensor: Tensor) -> dict[str, float | int]:
-    low = (-128 - tensor.zero_point) * tensor.scale
-    high = (127 - tensor.zero_point) * tensor.scale
+    low, high = ((code - tensor.zero_point) * tensor.scale for code in tensor.limits)
     outside = (values < low - tensor.scale) | (values > high + tensor.scale)
     return {
         "scale": float(tensor.scale),

@@ -7,14 +7,16 @@
 
 #if JL_AOT_FALLBACK
 #include "jl_fallback.h"
+_Static_assert(JL_FALLBACK_ELEMENT == JL_MODEL_ELEMENT, "they take the same codes");
 _Static_assert(JL_FALLBACK_INPUTS == JL_MODEL_INPUTS, "the networks share the input buffer");
 _Static_assert(JL_FALLBACK_OUTPUTS == JL_MODEL_OUTPUTS, "the networks share the output buffer");
 #endif
 
-/* Generated programs load and store words, to the end of the last one. */
-#define WHOLE_WORDS(n) (((n) + 3) / 4 * 4)
-static _Alignas(4) int8_t input[WHOLE_WORDS(JL_MODEL_INPUTS)];
-static _Alignas(4) int8_t output[WHOLE_WORDS(JL_MODEL_OUTPUTS)];
+/* Generated programs load and store words, to the end of the last one: codes in whole words. */
+#define CODES_PER_WORD (4 / sizeof(JL_MODEL_CODE))
+#define WHOLE_WORDS(n) (((n) + CODES_PER_WORD - 1) / CODES_PER_WORD * CODES_PER_WORD)
+static _Alignas(4) JL_MODEL_CODE input[WHOLE_WORDS(JL_MODEL_INPUTS)];
+static _Alignas(4) JL_MODEL_CODE output[WHOLE_WORDS(JL_MODEL_OUTPUTS)];
 
 #if JL_AOT_FALLBACK
 static int invoke_fallback(void) {
@@ -25,6 +27,8 @@ static int invoke_fallback(void) {
 
 static const jl_inference_info info = {
     .engine = JL_ENGINE_AOT,
+    .input_element = JL_MODEL_ELEMENT,
+    .output_element = JL_MODEL_ELEMENT,
     .n_inputs = JL_MODEL_INPUTS,
     .n_outputs = JL_MODEL_OUTPUTS,
     .model_sha256 = JL_MODEL_SHA256,

@@ -6,11 +6,12 @@
 #include "jl_profile.h"
 #include "jl_protocol.h"
 
-/* Generated programs load and store words, to the end of the last one. */
-#define WHOLE_WORDS(n) (((n) + 3) / 4 * 4)
-static _Alignas(4) int8_t input[WHOLE_WORDS(JL_MODEL_INPUTS)];
+/* Generated programs load and store words, to the end of the last one: codes in whole words. */
+#define CODES_PER_WORD (4 / sizeof(JL_MODEL_CODE))
+#define WHOLE_WORDS(n) (((n) + CODES_PER_WORD - 1) / CODES_PER_WORD * CODES_PER_WORD)
+static _Alignas(4) JL_MODEL_CODE input[WHOLE_WORDS(JL_MODEL_INPUTS)];
 static struct {
-    _Alignas(4) int8_t network[WHOLE_WORDS(JL_MODEL_OUTPUTS)];
+    _Alignas(4) JL_MODEL_CODE network[WHOLE_WORDS(JL_MODEL_OUTPUTS)];
     /* Cycles modulo 2^JL_PORT_CYCLE_BITS, little-endian as the core is; since the inference was
      * started by jl_measure(). */
     uint32_t readings[JL_MODEL_MARKS];
@@ -18,6 +19,8 @@ static struct {
 
 static const jl_inference_info info = {
     .engine = JL_ENGINE_AOT,
+    .input_element = JL_MODEL_ELEMENT,
+    .output_element = JL_ELEMENT_INT8, /* bytes: network values, then readings */
     .n_inputs = JL_MODEL_INPUTS,
     .n_outputs = sizeof output,
     .arena_bytes = JL_MODEL_ARENA_BYTES,
