@@ -17,6 +17,10 @@ from toolchain.errors import BoardFileError
 BOARDS_DIR = Path(__file__).resolve().parent.parent / "boards"
 """Folder of the board files: beside the packages, in a checkout and in an installation alike."""
 
+SHUNT_RANGE_V = 0.04
+"""Drop over the shunt that all three meters measure: the INA219's range ends there, the INA228's at
+40.96 mV, the INA226's at 81.92 mV."""
+
 Pin = Annotated[int, Field(ge=0, le=63)]
 
 
@@ -29,6 +33,12 @@ class Cpu(_Strict):
 
     core: Literal["cortex-m0plus", "rv32imc", "host"]
     clock_hz: PositiveInt
+    specified_max_hz: PositiveInt | None = None
+    """Highest clock that the chip's maker specifies; None where there is none to hold it to."""
+
+    def outside_specification(self, clock_hz: int) -> bool:
+        """Whether a core at this clock runs faster than its maker specifies."""
+        return self.specified_max_hz is not None and clock_hz > self.specified_max_hz
 
 
 class Memory(_Strict):
@@ -73,6 +83,8 @@ class MeterWiring(_Strict):
     """The power meter on the board's I2C bus."""
 
     kind: Literal["ina219", "ina226", "ina228"]
+    """Which one is expected there, and which one the emulated board has. The firmware has drivers
+    for all three and finds out by itself; HELLO says what it found."""
     i2c: int = Field(ge=0, le=1)
     sda_pin: Pin
     scl_pin: Pin
@@ -81,6 +93,8 @@ class MeterWiring(_Strict):
     gate_pin: Pin
     """Output that is high inside an energy window, for meters on the host."""
     shunt_ohm: PositiveFloat
+    shunt_tolerance: float | None = Field(default=None, ge=0, lt=1)
+    """Relative limit of the shunt's error; None for what ``host/meter/accuracy.toml`` assumes."""
     max_current_a: PositiveFloat
     wiring: str
 
@@ -118,15 +132,43 @@ class EmulatedCurrents(_Strict):
     """Supply current of the emulated board by the state of its core, in A."""
 
     running: Sourced
+    """Executing, at the model's ``current_at_hz`` and ``current_at_core_v``."""
     waiting: Sourced
+    """Waiting for an event with all clocks running, at the same."""
+    sleeping: Sourced
+    """In deep sleep, all clocks gated but the timer's, PLLs off; at any clock."""
+    pll: Sourced
+    """Added to ``sleeping`` by each PLL that is left on."""
 
 
 class EmulatorModel(_Strict):
     """The emulator that stands in for the silicon, and what its supply sees."""
 
-    kind: Literal["rp2040py"]
+    kind: Literal["rp2040py", "labwired"]
     supply_v: PositiveFloat
+    current_at_hz: PositiveInt
+    current_at_core_v: PositiveFloat
+    current_scaling: str
+    """Where the currents' dependence on clock and core voltage comes from."""
     current_a: EmulatedCurrents
+    cycles_per_instruction: Sourced | None = None
+    """Of the real core, where the emulator executes one instruction a cycle: what the board counts
+    there are instructions. None where the emulator counts cycles."""
+
+    def awake_a(self, clock_hz: float, core_v: float, *, running: bool) -> float:
+        """A of a core that runs or waits.
+
+        What exceeds the sleeping current is dynamic: proportional to the clock, and, since a
+        linear regulator feeds the core, to the core's voltage.
+        """
+        currents = self.current_a
+        at_reference = (currents.running if running else currents.waiting).value
+        dynamic = clock_hz / self.current_at_hz * (core_v / self.current_at_core_v)
+        return currents.sleeping.value + (at_reference - currents.sleeping.value) * dynamic
+
+    def asleep_a(self, plls_on: int) -> float:
+        """A in deep sleep."""
+        return self.current_a.sleeping.value + self.current_a.pll.value * plls_on
 
 
 class PolicyLimits(_Strict):
@@ -236,3 +278,59 @@ def read_board_file(path: Path) -> Board:
             f"{path}: {key}: {first['msg']} (value: {first.get('input')!r})",
             hint="boards/pico/board.toml shows every key with its unit",
         ) from error
+
+
+def at_clock(board: Board, clock_hz: int) -> Board:
+    """The same board with another core clock, which its image is then built for.
+
+    The cost model's energy per cycle follows the clock as the emulated supply does; without such a
+    supply it is left as it is. Whether the chip can make the clock is checked by the build.
+
+    Raises:
+        BoardFileError: the board is a process, whose clock is not the firmware's to set.
+    """
+    if board.chip == "posix":
+        raise BoardFileError(
+            f"board {board.name!r} is a process: its clock cannot be set to {clock_hz} Hz",
+            hint="leave out --clock, or use another target",
+        )
+    changed: dict[str, object] = {"cpu": board.cpu.model_copy(update={"clock_hz": clock_hz})}
+    if board.cost_model is not None and board.emulator is not None:
+        before, after = (
+            board.emulator.awake_a(hz, core_voltage_v(board.chip, hz), running=True) / hz
+            for hz in (board.cpu.clock_hz, clock_hz)
+        )
+        changed["cost_model"] = board.cost_model.model_copy(
+            update={"energy_j_per_cycle": board.cost_model.energy_j_per_cycle * after / before}
+        )
+    return board.model_copy(update=changed)
+
+
+def core_voltage_v(chip: str, clock_hz: float) -> float:
+    """V that a build runs the core at: the regulator's default up to the specified clock.
+
+    RP2040: 1.10 V, and 1.15 V above 133 MHz (its regulator's steps, datasheet 2.10.3).
+    """
+    return 1.15 if chip == "rp2040" and clock_hz > 133e6 else 1.10
+
+
+def with_shunt(board: Board, shunt_ohm: float) -> Board:
+    """The same board with another shunt beside its meter.
+
+    ``max_current_a`` is kept, unless it would drop more than the meters' range of 40 mV over the
+    shunt; then it is what drops just that.
+
+    Raises:
+        BoardFileError: the board has no meter, or the shunt is no resistance.
+    """
+    if board.meter is None:
+        raise BoardFileError(
+            f"board {board.name!r} has no [meter] in its board file", hint="leave out --shunt"
+        )
+    if not 0 < shunt_ohm < float("inf"):
+        raise BoardFileError(
+            f"a shunt of {shunt_ohm} ohm is no resistance", hint="give it in ohm, above 0"
+        )
+    largest_a = min(board.meter.max_current_a, SHUNT_RANGE_V / shunt_ohm)
+    meter = board.meter.model_copy(update={"shunt_ohm": shunt_ohm, "max_current_a": largest_a})
+    return board.model_copy(update={"meter": meter})

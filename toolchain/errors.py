@@ -10,7 +10,10 @@
     │   └── RunFolderError        a run folder of another version, or with a stage missing
     ├── MissingDependencyError    an optional extra that is not installed
     ├── BuildError                the compiler or linker said no
+    ├── FlashError                an image cannot be written into a board, or did not start there
     ├── LinkError                 the serial line
+    │   ├── PortBusyError         another program has the port
+    │   ├── PortPermissionError   this user may not open it
     │   ├── LinkTimeoutError      nothing answered in time
     │   ├── ProtocolError         an answer that breaks the protocol
     │   ├── BoardFaultError       the board answered with an error code
@@ -75,8 +78,20 @@ class BuildError(JouleloopError):
     """The compiler, the linker or a check of the image failed."""
 
 
+class FlashError(JouleloopError):
+    """An image cannot be written into a board, or did not start there."""
+
+
 class LinkError(JouleloopError):
     """The serial line failed."""
+
+
+class PortBusyError(LinkError):
+    """Another program has the port."""
+
+
+class PortPermissionError(LinkError):
+    """This user may not open the port."""
 
 
 class LinkTimeoutError(LinkError):

@@ -88,6 +88,8 @@ class ErrorCode(IntEnum):
     NO_FALLBACK = -10
     PERIOD = -11
     SESSION = -12
+    COVERAGE = -13
+    LINE = -14
 
     @property
     def gloss(self) -> str:
@@ -109,6 +111,8 @@ _GLOSS = {
     ErrorCode.NO_FALLBACK: "the image has no fallback network",
     ErrorCode.PERIOD: "the board is not at this point of the period",
     ErrorCode.SESSION: "the line's last HELLO was of another session, or there was none",
+    ErrorCode.COVERAGE: "no conversion of the power meter lay wholly within the window",
+    ErrorCode.LINE: "the far end of the line did not take what was sent",
 }
 
 
@@ -354,9 +358,10 @@ class WindowRequest(Message):
     meter: U8
     """:class:`WindowMeter`: with HOST, the board touches no meter, and only the gate pin tells."""
     iterations: U32
-    """Decisions to make, cycling through the rows; wake-ups of WAKE; bytes of LINK; else 0."""
+    """Decisions to make, cycling through the rows; wake-ups of WAKE; bytes of LINK, at most
+    1,000,000; else 0."""
     duration_us: U32
-    """us to wait of IDLE and SLEEP, us of each sleep of WAKE; else 0."""
+    """us to wait of IDLE; us of SLEEP and of each sleep of WAKE, at least 1,000; else 0."""
     count: U16
     """Rows in the tail; 0 where nothing is decided."""
     tail: bytes = b""
@@ -371,7 +376,8 @@ class WindowReply(Message):
     iterations: U32
     """Decisions, wake-ups or bytes that were done inside the window."""
     elapsed_us: U64
-    """us from the first conversion's start to the accumulators' halt, by the 1 MHz timer."""
+    """us from the first conversion's start to the accumulators' halt, by the 1 MHz timer; to the
+    gate's fall where nothing accumulates."""
     cycles: U64
     """Core clock cycles over the same time, by the cycle counter; 0 where nothing is decided."""
     gate: U8

@@ -1,4 +1,4 @@
-# arm-none-eabi-gcc; JL_GCC is its path, JL_GXX that of its C++ compiler where one is needed.
+# The chip's GCC; JL_GCC is its path, JL_GXX that of its C++ compiler where one is needed.
 include(${CMAKE_CURRENT_LIST_DIR}/../port/${JL_CHIP}/port.cmake)
 set(CMAKE_SYSTEM_NAME Generic)
 set(CMAKE_SYSTEM_PROCESSOR ${JL_PORT_PROCESSOR})

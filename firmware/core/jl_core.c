@@ -77,7 +77,7 @@ static int execute(link_state *link, const jl_header *header, const uint8_t *pay
     if (hello) {
         link->session = header->session;
     }
-    return request->handle(payload, length, reply, reply_length, detail);
+    return request->handle((uint32_t)(link - links), payload, length, reply, reply_length, detail);
 }
 
 /* The reply that was kept for the request that is in the receiver, or NULL. */

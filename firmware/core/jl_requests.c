@@ -57,8 +57,9 @@ static int check_masks(const uint8_t *rows, uint32_t count, uint32_t row_bytes, 
     return JL_OK;
 }
 
-static int handle_hello(const uint8_t *payload, uint16_t length, uint8_t *reply,
+static int handle_hello(uint32_t link, const uint8_t *payload, uint16_t length, uint8_t *reply,
                         uint16_t *reply_length, uint32_t *detail) {
+    (void)link;
     (void)payload;
     (void)length;
     (void)detail;
@@ -94,8 +95,9 @@ static int handle_hello(const uint8_t *payload, uint16_t length, uint8_t *reply,
     return JL_OK;
 }
 
-static int handle_infer(const uint8_t *payload, uint16_t length, uint8_t *reply,
+static int handle_infer(uint32_t link, const uint8_t *payload, uint16_t length, uint8_t *reply,
                         uint16_t *reply_length, uint32_t *detail) {
+    (void)link;
     jl_infer_request request;
     memcpy(&request, payload, sizeof request);
     const jl_inference_info *network = jl_inference_describe();
@@ -131,8 +133,9 @@ static int handle_infer(const uint8_t *payload, uint16_t length, uint8_t *reply,
     return JL_OK;
 }
 
-static int handle_decide(const uint8_t *payload, uint16_t length, uint8_t *reply,
+static int handle_decide(uint32_t link, const uint8_t *payload, uint16_t length, uint8_t *reply,
                          uint16_t *reply_length, uint32_t *detail) {
+    (void)link;
     jl_decide_request request;
     memcpy(&request, payload, sizeof request);
     const uint32_t row_bytes = jl_decide_row_bytes(jl_inference_describe());
@@ -177,8 +180,9 @@ static int handle_decide(const uint8_t *payload, uint16_t length, uint8_t *reply
     return JL_OK;
 }
 
-static int check_idle_window(const jl_window_request *request, uint32_t tail_bytes,
-                             uint32_t *detail) {
+/* What a window without decisions is made of, by its kind. */
+static int check_plain_window(const jl_window_request *request, uint32_t tail_bytes,
+                              uint32_t *detail) {
     if (tail_bytes != 0) {
         *detail = tail_bytes;
         return JL_ERR_LENGTH;
@@ -187,12 +191,29 @@ static int check_idle_window(const jl_window_request *request, uint32_t tail_byt
         *detail = request->count;
         return JL_ERR_COUNT;
     }
-    if (request->iterations != 0 || request->duration_us == 0) {
+    if (request->mode != JL_MODE_FULL) {
+        *detail = request->mode;
+        return JL_ERR_ARGUMENT;
+    }
+    const bool repeats =
+        request->kind == JL_WINDOW_KIND_WAKE || request->kind == JL_WINDOW_KIND_LINK;
+    const bool sleeps =
+        request->kind == JL_WINDOW_KIND_SLEEP || request->kind == JL_WINDOW_KIND_WAKE;
+    /* The time of all sleeps fits 32 bits, as that of one does. */
+    const uint64_t most = request->kind == JL_WINDOW_KIND_LINK ? JL_WINDOW_MAX_LINK_BYTES
+                          : repeats                            ? UINT32_MAX
+                                                               : 0;
+    const uint64_t total = request->kind == JL_WINDOW_KIND_WAKE
+                               ? (uint64_t)request->iterations * request->duration_us
+                               : request->iterations;
+    if (total > most || (repeats && request->iterations == 0)) {
         *detail = request->iterations;
         return JL_ERR_ARGUMENT;
     }
-    if (request->mode != JL_MODE_FULL) {
-        *detail = request->mode;
+    const bool timed = request->kind != JL_WINDOW_KIND_LINK;
+    const uint32_t least_us = sleeps ? JL_WINDOW_MIN_SLEEP_US : 1u;
+    if (timed ? request->duration_us < least_us : request->duration_us != 0) {
+        *detail = request->duration_us;
         return JL_ERR_ARGUMENT;
     }
     return JL_OK;
@@ -220,29 +241,28 @@ static int check_inference_window(const jl_window_request *request, const uint8_
     return engine_state < 0 ? JL_ERR_INFERENCE : JL_OK;
 }
 
-static int handle_window(const uint8_t *payload, uint16_t length, uint8_t *reply,
+static int handle_window(uint32_t link, const uint8_t *payload, uint16_t length, uint8_t *reply,
                          uint16_t *reply_length, uint32_t *detail) {
     jl_window_request request;
     memcpy(&request, payload, sizeof request);
     const uint8_t *rows = payload + sizeof request;
     const uint32_t tail_bytes = length - sizeof request;
-    int status;
-    switch (request.kind) {
-    case JL_WINDOW_KIND_IDLE:
-        status = check_idle_window(&request, tail_bytes, detail);
-        break;
-    case JL_WINDOW_KIND_INFERENCE:
-        status = check_inference_window(&request, rows, tail_bytes, detail);
-        break;
-    default:
+    if (request.kind > JL_WINDOW_KIND_LINK) {
         *detail = request.kind;
         return JL_ERR_ARGUMENT;
     }
+    if (request.meter > JL_WINDOW_METER_HOST) {
+        *detail = request.meter;
+        return JL_ERR_ARGUMENT;
+    }
+    int status = request.kind == JL_WINDOW_KIND_INFERENCE
+                     ? check_inference_window(&request, rows, tail_bytes, detail)
+                     : check_plain_window(&request, tail_bytes, detail);
     if (status != JL_OK) {
         return status;
     }
     jl_window_reply window = {0};
-    status = jl_window_run(&request, rows, &window, detail);
+    status = jl_window_run(&request, rows, link, &window, detail);
     if (status != JL_OK) {
         return status;
     }
@@ -251,8 +271,9 @@ static int handle_window(const uint8_t *payload, uint16_t length, uint8_t *reply
     return JL_OK;
 }
 
-static int handle_meter(const uint8_t *payload, uint16_t length, uint8_t *reply,
+static int handle_meter(uint32_t link, const uint8_t *payload, uint16_t length, uint8_t *reply,
                         uint16_t *reply_length, uint32_t *detail) {
+    (void)link;
     (void)payload;
     (void)length;
     (void)detail;
@@ -266,8 +287,9 @@ static int handle_meter(const uint8_t *payload, uint16_t length, uint8_t *reply,
     return JL_OK;
 }
 
-static int handle_status(const uint8_t *payload, uint16_t length, uint8_t *reply,
+static int handle_status(uint32_t link, const uint8_t *payload, uint16_t length, uint8_t *reply,
                          uint16_t *reply_length, uint32_t *detail) {
+    (void)link;
     (void)payload;
     (void)length;
     (void)detail;
@@ -284,8 +306,9 @@ static int handle_status(const uint8_t *payload, uint16_t length, uint8_t *reply
     return JL_OK;
 }
 
-static int handle_budget(const uint8_t *payload, uint16_t length, uint8_t *reply,
+static int handle_budget(uint32_t link, const uint8_t *payload, uint16_t length, uint8_t *reply,
                          uint16_t *reply_length, uint32_t *detail) {
+    (void)link;
     (void)length;
     (void)reply;
     (void)detail;

@@ -15,11 +15,12 @@ typedef struct {
     uint8_t type;
     bool has_tail;
     uint16_t fixed_bytes;
-    /* The payload has at least fixed_bytes, and exactly as many if there is no tail. Writes at
-     * most JL_MAX_PAYLOAD_BYTES to reply and their number to *reply_length. A negative jl_error
-     * refuses the request, with the offending value in *detail. */
-    int (*handle)(const uint8_t *payload, uint16_t length, uint8_t *reply, uint16_t *reply_length,
-                  uint32_t *detail);
+    /* link is the one of jl_port.h that the request came on. The payload has at least fixed_bytes,
+     * and exactly as many if there is no tail. Writes at most JL_MAX_PAYLOAD_BYTES to reply and
+     * their number to *reply_length. A negative jl_error refuses the request, with the offending
+     * value in *detail. */
+    int (*handle)(uint32_t link, const uint8_t *payload, uint16_t length, uint8_t *reply,
+                  uint16_t *reply_length, uint32_t *detail);
 } jl_request;
 
 /* The request of this type, or NULL. */

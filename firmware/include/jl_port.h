@@ -1,8 +1,8 @@
 /* The seam between the board-independent core and one chip.
  *
  * A port is a folder firmware/port/<chip>/ that implements every function below; the core calls
- * nothing else of the chip. Nothing here allocates, and only jl_port_wait(),
- * jl_port_write() and jl_port_flush() may take longer than some microseconds.
+ * nothing else of the chip. Nothing here allocates, and only jl_port_wait(), jl_port_write(),
+ * jl_port_flush(), jl_port_drain() and jl_port_deep_sleep() may take longer than some microseconds.
  */
 #ifndef JL_PORT_H
 #define JL_PORT_H
@@ -36,6 +36,13 @@ size_t jl_port_read(uint32_t link, uint8_t *bytes, size_t capacity);
 void jl_port_write(uint32_t link, const uint8_t *bytes, size_t length);
 void jl_port_flush(uint32_t link);
 
+/* Wait until what was written and flushed has left the board: the last bit of a UART, the last
+ * packet that a host took. Whether its far end took all of it; never waits above 1 s for that. */
+bool jl_port_drain(uint32_t link);
+
+/* us that a link takes for so many bytes at the least; 0 where that is not known. */
+uint64_t jl_port_line_us(uint32_t link, uint32_t length);
+
 /* Bytes lost since reset because nobody had read the ones before. */
 uint32_t jl_port_bytes_overrun(void);
 
@@ -44,6 +51,12 @@ uint32_t jl_port_bytes_overrun(void);
  * JL_PORT_WAIT_MAX_US, in time to feed the watchdog. */
 #define JL_PORT_WAIT_MAX_US 4000000u
 void jl_port_wait(void);
+
+/* While on, jl_port_wait() is as deep a sleep as jl_port_wake_at() can end: memory and microseconds
+ * are kept, links are deaf (what comes in on them is lost, and their hosts repeat it), and the core
+ * may be slow when it wakes. Going there and coming back take some hundred us, most of it where the
+ * core's clock has to start again. */
+void jl_port_deep_sleep(bool on);
 
 /* Microseconds since reset. */
 uint64_t jl_port_micros(void);
@@ -70,8 +83,9 @@ int jl_port_i2c(uint8_t address, const uint8_t *out, size_t out_length, uint8_t 
 #define JL_PORT_I2C_NO_ANSWER (-1) /* the address or a byte was not acknowledged */
 #define JL_PORT_I2C_TIMEOUT (-2)   /* the bus did not move */
 
-/* Trigger pin for a meter on the host: high inside an energy window. */
-void jl_port_gate(bool high);
+/* Trigger pin for a meter on the host: high inside an energy window. Whether the pin was then seen
+ * at that level; false where there is none. */
+bool jl_port_gate(bool high);
 
 /* Unique id of the chip or its flash. */
 void jl_port_chip_id(uint8_t id[8]);

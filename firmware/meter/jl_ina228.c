@@ -6,9 +6,8 @@
  * not counted: the window's ends are uncertain by one JL_INA228_CONVERSION_US. */
 #include "jl_config.h"
 #include "jl_meter.h"
-#include "jl_port.h"
 
-#if JL_METER_INA228
+#if JL_METER_BUS
 
 #define REG_CONFIG 0x00u
 #define REG_ADC_CONFIG 0x01u
@@ -37,36 +36,18 @@
 #define DIAG_MATHOF (1u << 9)
 #define DIAG_MEMSTAT (1u << 0) /* 0: the trim memory's checksum is wrong */
 
-static int write_register(uint8_t address, uint16_t value) {
-    const uint8_t bytes[3] = {address, (uint8_t)(value >> 8), (uint8_t)value};
-    return jl_port_i2c(JL_METER_ADDRESS, bytes, sizeof bytes, NULL, 0) == 0 ? JL_OK : JL_ERR_METER;
-}
-
-/* Registers are big-endian. */
-static int read_register(uint8_t address, size_t width, uint64_t *value) {
-    uint8_t bytes[5];
-    if (jl_port_i2c(JL_METER_ADDRESS, &address, 1, bytes, width) != 0) {
-        return JL_ERR_METER;
-    }
-    *value = 0;
-    for (size_t i = 0; i < width; i++) {
-        *value = *value << 8 | bytes[i];
-    }
-    return JL_OK;
-}
-
 static int identify(jl_meter_reply *description) {
     uint64_t manufacturer = 0;
     uint64_t device = 0;
     uint64_t calibration = 0;
-    if (read_register(REG_MANUFACTURER_ID, 2, &manufacturer) != JL_OK ||
-        manufacturer != MANUFACTURER_TI || read_register(REG_DEVICE_ID, 2, &device) != JL_OK ||
+    if (jl_meter_read(REG_MANUFACTURER_ID, 2, &manufacturer) != JL_OK ||
+        manufacturer != MANUFACTURER_TI || jl_meter_read(REG_DEVICE_ID, 2, &device) != JL_OK ||
         (device & ~(uint64_t)DEVICE_REVISION_MASK) != DEVICE_INA228) {
         return JL_ERR_NO_METER;
     }
-    if (write_register(REG_CONFIG, CONFIG_ADCRANGE_40MV96) != JL_OK ||
-        write_register(REG_SHUNT_CAL, JL_INA228_SHUNT_CAL) != JL_OK ||
-        read_register(REG_SHUNT_CAL, 2, &calibration) != JL_OK ||
+    if (jl_meter_write(REG_CONFIG, CONFIG_ADCRANGE_40MV96) != JL_OK ||
+        jl_meter_write(REG_SHUNT_CAL, JL_INA228_SHUNT_CAL) != JL_OK ||
+        jl_meter_read(REG_SHUNT_CAL, 2, &calibration) != JL_OK ||
         calibration != JL_INA228_SHUNT_CAL) {
         return JL_ERR_METER;
     }
@@ -83,32 +64,34 @@ static int identify(jl_meter_reply *description) {
     return JL_OK;
 }
 
-static int start(void) {
-    int status = write_register(REG_ADC_CONFIG, ADC_MODE_SHUTDOWN);
+static int start(uint64_t expected_us) {
+    (void)expected_us;
+    int status = jl_meter_write(REG_ADC_CONFIG, ADC_MODE_SHUTDOWN);
     if (status == JL_OK) {
-        status = write_register(REG_CONFIG, CONFIG_ADCRANGE_40MV96 | CONFIG_RSTACC);
+        status = jl_meter_write(REG_CONFIG, CONFIG_ADCRANGE_40MV96 | CONFIG_RSTACC);
     }
     if (status == JL_OK) {
-        status = write_register(REG_ADC_CONFIG,
+        status = jl_meter_write(REG_ADC_CONFIG,
                                 ADC_MODE_CONTINUOUS_BUS_SHUNT | ADC_BUS_150US | ADC_SHUNT_150US);
     }
     return status;
 }
 
 static int stop(void) {
-    return write_register(REG_ADC_CONFIG, ADC_MODE_SHUTDOWN);
+    return jl_meter_write(REG_ADC_CONFIG, ADC_MODE_SHUTDOWN);
 }
 
-static int read(jl_meter_reading *reading) {
+static int read(uint64_t elapsed_us, jl_meter_reading *reading) {
     uint64_t flags = 0;
     uint64_t bus_voltage = 0;
     /* The flags first: reading an accumulator clears its overflow flag (7.6.1.12). */
-    if (read_register(REG_DIAG_ALRT, 2, &flags) != JL_OK ||
-        read_register(REG_ENERGY, 5, &reading->energy) != JL_OK ||
-        read_register(REG_CHARGE, 5, &reading->charge) != JL_OK ||
-        read_register(REG_VBUS, 3, &bus_voltage) != JL_OK) {
+    if (jl_meter_read(REG_DIAG_ALRT, 2, &flags) != JL_OK ||
+        jl_meter_read(REG_ENERGY, 5, &reading->energy) != JL_OK ||
+        jl_meter_read(REG_CHARGE, 5, &reading->charge) != JL_OK ||
+        jl_meter_read(REG_VBUS, 3, &bus_voltage) != JL_OK) {
         return JL_ERR_METER;
     }
+    reading->covered_us = elapsed_us;
     reading->flags = (uint16_t)flags;
     /* 20 bits, two's complement, in the upper bits of 24. */
     reading->bus_voltage = (int32_t)((uint32_t)bus_voltage << 8) >> 12;

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from toolchain.board import Board, MeterWiring, load_board
+from toolchain.board import Board, MeterWiring, at_clock, load_board
 from toolchain.build import config_header, meter_constants, rp2040
-from toolchain.errors import BoardFileError, BuildError
+from toolchain.errors import BoardFileError
 
 
 def board_with(**sections: dict[str, Any] | None) -> Board:
@@ -72,16 +72,46 @@ def test_a_board_that_the_chip_cannot_be_is_refused(case: str):
         config_header.render(board, bytes(32))
 
 
-def test_a_meter_without_a_driver_is_refused():
-    with pytest.raises(BuildError, match="ina219"):
-        config_header.render(board_with(meter={"kind": "ina219"}), bytes(32))
+def test_every_driver_is_told_its_settings_whatever_meter_is_expected():
+    texts = {
+        kind: config_header.render(board_with(meter={"kind": kind}), bytes(32))
+        for kind in ("ina219", "ina226", "ina228")
+    }
+    assert len(set(texts.values())) == 1, "the image knows which meter is expected"
+    text = texts["ina219"]
+    assert "#define JL_INA228_SHUNT_CAL 393u\n" in text
+    assert "#define JL_INA219_GAIN 0u\n" in text
+
+
+# 0.262144 A over 0.015 ohm are 3.9 mV; the ranges are 40, 80, 160 and 320 mV.
+@pytest.mark.parametrize(("amperes", "gain"), [(0.262144, 0), (2.6, 0), (2.7, 1), (20.0, 3)])
+def test_the_narrowest_range_of_an_ina219_that_fits(amperes: float, gain: int):
+    assert meter_constants.ina219(wiring(max_current_a=amperes)).gain == gain
+
+
+def test_a_current_beyond_an_ina219_is_refused():
+    with pytest.raises(BoardFileError, match=r"330\.00 mV"):
+        meter_constants.ina219(wiring(max_current_a=22.0))
 
 
 def test_a_board_without_a_meter_has_no_bus():
     text = config_header.render(board_with(meter=None), bytes(32))
     assert "#define JL_METER_BUS 0u\n" in text
-    assert "#define JL_METER_INA228 0u\n" in text
     assert "JL_I2C" not in text
+    assert "JL_INA" not in text
+
+
+@pytest.mark.parametrize(("clock_mhz", "vsel"), [(48, 11), (133, 11), (136, 12), (200, 12)])
+def test_the_core_gets_the_voltage_that_its_clock_needs(clock_mhz: int, vsel: int):
+    board = at_clock(load_board("pico"), clock_mhz * 1_000_000)
+    text = config_header.render(board, bytes(32))
+    assert f"#define JL_CLOCK_HZ {clock_mhz}000000u\n" in text
+    assert f"#define JL_VREG_VSEL {vsel}u\n" in text  # 0.85 V + (vsel - 6) * 50 mV
+
+
+def test_a_clock_that_the_port_is_not_written_for_is_refused():
+    with pytest.raises(BoardFileError, match="252000000 is above 200000000"):
+        config_header.render(at_clock(load_board("pico"), 252_000_000), bytes(32))
 
 
 def test_config_names_the_identity_and_the_pins():

@@ -88,6 +88,7 @@ def test_a_window_covers_its_decisions_and_nothing_else(looping):
     assert reply.charge == 2**40 - reply.energy * 7 // 1000
     assert reply.bus_voltage == 25_600
     assert reply.flags == 1
+    assert (reply.gate, reply.covered_us, reply.shunt_voltage) == (0b11, reply.elapsed_us, 0)
 
     rises = [nanos for nanos, value in edges if value == 1]
     falls = [nanos for nanos, value in edges if value == 0 and nanos > rises[0]]
@@ -189,6 +190,56 @@ REFUSED_REQUESTS = {
         ErrorCode.ARGUMENT,
         7,
     ),
+    "unknown meter": (
+        WindowRequest(WindowKind.IDLE, 0, 2, 0, 1_000, 0),
+        ErrorCode.ARGUMENT,
+        2,
+    ),
+    "a sleep shorter than going there": (
+        WindowRequest(WindowKind.SLEEP, 0, WindowMeter.BOARD, 0, 999, 0),
+        ErrorCode.ARGUMENT,
+        999,
+    ),
+    "a sleep that repeats": (
+        WindowRequest(WindowKind.SLEEP, 0, WindowMeter.BOARD, 2, 5_000, 0),
+        ErrorCode.ARGUMENT,
+        2,
+    ),
+    "no wake-ups": (
+        WindowRequest(WindowKind.WAKE, 0, WindowMeter.BOARD, 0, 5_000, 0),
+        ErrorCode.ARGUMENT,
+        0,
+    ),
+    "wake-ups from no sleep": (
+        WindowRequest(WindowKind.WAKE, 0, WindowMeter.BOARD, 5, 0, 0),
+        ErrorCode.ARGUMENT,
+        0,
+    ),
+    "wake-ups beyond 32 bits of time": (
+        WindowRequest(WindowKind.WAKE, 0, WindowMeter.BOARD, 65_536, 65_536, 0),
+        ErrorCode.ARGUMENT,
+        65_536,
+    ),
+    "no bytes": (
+        WindowRequest(WindowKind.LINK, 0, WindowMeter.BOARD, 0, 0, 0),
+        ErrorCode.ARGUMENT,
+        0,
+    ),
+    "too many bytes": (
+        WindowRequest(WindowKind.LINK, 0, WindowMeter.BOARD, 1_000_001, 0, 0),
+        ErrorCode.ARGUMENT,
+        1_000_001,
+    ),
+    "bytes for a time": (
+        WindowRequest(WindowKind.LINK, 0, WindowMeter.BOARD, 10, 5_000, 0),
+        ErrorCode.ARGUMENT,
+        5_000,
+    ),
+    "bytes and rows": (
+        WindowRequest(WindowKind.LINK, 0, WindowMeter.BOARD, 10, 0, 1),
+        ErrorCode.COUNT,
+        1,
+    ),
     "unknown mode": (
         WindowRequest(WindowKind.INFERENCE, 2, WindowMeter.BOARD, 5, 0, 1, loop_row(1)),
         ErrorCode.ARGUMENT,
@@ -215,6 +266,35 @@ def test_a_window_that_means_nothing_is_refused_and_the_meter_left_alone(looping
     meter.event_nanos.clear()  # HELLO looks for it
     assert fault(pico, request) == (code, detail)
     assert meter.event_nanos == []
+
+
+def test_a_window_for_a_meter_on_the_host_leaves_the_boards_alone(looping):
+    pico, meter = looping
+    rows = loop_row(1_000)
+    request = WindowRequest(WindowKind.INFERENCE, Mode.FULL, WindowMeter.HOST, 100, 0, 1, rows)
+    pico.greet()
+    meter.event_nanos.clear()
+    reply = run_window(pico, request)
+    assert meter.event_nanos == []
+    assert (reply.iterations, reply.gate) == (100, 3)
+    assert abs(reply.elapsed_us - reply.cycles / 125) <= 2
+    assert (reply.covered_us, reply.energy, reply.charge, reply.flags) == (0, 0, 0, 0)
+
+
+def test_a_window_for_a_meter_on_the_host_needs_none_but_its_clocks(pico_with):
+    pico = pico_with("engine_loop")
+    request = WindowRequest(WindowKind.IDLE, 0, WindowMeter.HOST, 0, 5_000, 0)
+    assert 5_000 <= run_window(pico, request).elapsed_us < 5_050
+    pico.mcu.ppb.systick_timer.enable = False
+    assert fault(pico, request, 2)[0] == ErrorCode.CLOCK
+
+
+@pytest.mark.parametrize(("held_at", "seen"), [(False, 0b10), (True, 0b01)], ids=["low", "high"])
+def test_the_gate_is_read_back_from_its_pad(looping, held_at, seen):
+    pico, _ = looping
+    assert run_window(pico, idle(1_000)).gate == 0b11
+    pico.gate_held_at = held_at
+    assert run_window(pico, idle(1_000), 2).gate == seen
 
 
 def test_a_window_without_a_meter_is_refused_before_anything_runs(pico_with):

@@ -89,7 +89,8 @@ def test_nothing_binds_a_roomy_board():
 
 def a_calibration(**changed) -> Calibration:
     model = PICO.cost_model.model_copy(update={"source": "counted here", **changed})
-    return Calibration(board="pico", provenance="measured", cost_model=model)
+    clock_hz = PICO.cpu.clock_hz
+    return Calibration(board="pico", clock_hz=clock_hz, provenance="measured", cost_model=model)
 
 
 def test_a_calibration_takes_the_board_files_place_and_is_named():

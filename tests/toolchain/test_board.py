@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from host.target import parse_target
-from toolchain.board import BOARDS_DIR, load_board, read_board_file
+from toolchain.board import BOARDS_DIR, at_clock, load_board, read_board_file, with_shunt
 from toolchain.errors import BoardFileError, TargetError
 
 PICO = (BOARDS_DIR / "pico" / "board.toml").read_text()
@@ -58,10 +58,63 @@ def test_targets() -> None:
     usb = parse_target("pico@emulator+usb")
     assert usb.emulated and usb.usb and not parse_target("pico@emulator").usb
     assert usb.individual == "pico@emulator"
+    plugged = parse_target("pico")
+    assert str(plugged) == "pico" and not plugged.where and not plugged.emulated
+    for where in ("e660583883724a32", "60:55:F9:F5:2B:70", "1-1.2"):
+        target = parse_target(f"pico@{where}")
+        assert (target.where, target.at_port, str(target)) == (where, False, f"pico@{where}")
 
 
-@pytest.mark.parametrize("text", ["pico", "pico@", "pico@emulater", "pico@lab:4000"])
+@pytest.mark.parametrize(
+    "text", ["pico@", "pico@emulater", "pico@lab:4000", "pico@1-", "native@/dev/ttyACM0"]
+)
 def test_a_target_without_a_place_is_refused(text: str) -> None:
     with pytest.raises(TargetError) as caught:
         parse_target(text)
     assert caught.value.hint is not None
+
+
+def test_a_board_at_another_clock_keeps_its_books_by_that_clock() -> None:
+    pico = load_board("pico")
+    slow = at_clock(pico, 48_000_000)
+    assert slow.cpu.clock_hz == 48_000_000
+    assert slow.cost_model is not None and pico.cost_model is not None
+    # 1 nJ a cycle at 25 mA and 125 MHz; at 48 MHz 1.5 + 23.5 * 0.384 = 10.524 mA.
+    assert slow.cost_model.energy_j_per_cycle == pytest.approx(5 * 0.010524 / 48e6)
+    assert pico.cost_model.energy_j_per_cycle == 1e-9
+    again = at_clock(slow, 125_000_000)
+    assert again.cost_model is not None
+    assert again.cost_model.energy_j_per_cycle == pytest.approx(1e-9)
+
+
+@pytest.mark.parametrize(("clock_hz", "outside"), [(133_000_000, False), (200_000_000, True)])
+def test_a_clock_above_the_makers_is_labelled(clock_hz: int, outside: bool) -> None:
+    target = parse_target("pico@emulator", clock_hz=clock_hz)
+    assert target.board.cpu.clock_hz == clock_hz
+    identity = {"clock_hz": clock_hz, "board": "pico"}
+    assert target.labelled(identity) == identity | {"outside_specification": outside}
+
+
+def test_a_process_has_no_clock_to_set() -> None:
+    with pytest.raises(BoardFileError, match="48000000 Hz"):
+        parse_target("native", clock_hz=48_000_000)
+
+
+# 0.262144 A stay where they drop less than 40 mV.
+@pytest.mark.parametrize(("ohm", "amperes"), [(0.01, 0.262144), (0.1, 0.262144), (1.0, 0.04)])
+def test_another_shunt_keeps_the_meters_range(ohm: float, amperes: float) -> None:
+    meter = with_shunt(load_board("pico"), ohm).meter
+    assert meter is not None
+    assert (meter.shunt_ohm, meter.max_current_a) == (ohm, pytest.approx(amperes))
+    assert ohm * meter.max_current_a <= 0.04
+
+
+@pytest.mark.parametrize("ohm", [0.0, -0.1, float("nan"), float("inf")])
+def test_a_shunt_that_is_none_is_refused(ohm: float) -> None:
+    with pytest.raises(BoardFileError, match="no resistance"):
+        with_shunt(load_board("pico"), ohm)
+
+
+def test_a_board_without_a_meter_has_no_shunt() -> None:
+    with pytest.raises(BoardFileError, match=r"has no \[meter\]"):
+        with_shunt(load_board("native"), 0.1)

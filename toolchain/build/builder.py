@@ -42,7 +42,7 @@ def build_image(
         model_dir: folder that :mod:`toolchain.compile` wrote, with its ``model.json``.
         out_dir: where the image goes; CMake's folder and the log ``build.log`` lie there too.
         engine: what computes the network.
-        compiler: ``zig`` from its wheel, or ``gcc`` (arm-none-eabi) from the PATH; by default zig,
+        compiler: ``zig`` from its wheel, or ``gcc``, the chip's, from the PATH; by default zig,
             and gcc for the engine tflm, which needs it.
         network_memory: where code and weights run from; ``auto`` takes SRAM when they fit, and
             :attr:`SizeReport.network_memory` says what was taken.
@@ -61,6 +61,12 @@ def build_image(
     """
     chip = chip_of(board)
     chip.check(board)
+    if network_memory not in ("auto", *chip.network_memories):
+        raise InputError(
+            f"a network cannot run from {network_memory} on chip {board.chip}; possible: "
+            f"{', '.join(chip.network_memories)}",
+            hint="leave it to the build",
+        )
     model_sha256 = sources.model_sha256(model_dir)
     fallback_sha256 = "" if fallback_dir is None else sources.model_sha256(fallback_dir)
     recipe = _recipe(board, model_dir, out_dir, engine, compiler, engine_sources, fallback_dir)
@@ -76,10 +82,11 @@ def build_image(
             placement = network_memory
         identity = recipe.configure(placement)
     else:
-        placement = "flash" if network_memory == "flash" else "sram"
+        placement = chip.network_memories[0] if network_memory == "auto" else network_memory
         identity = recipe.configure(placement)
-        if network_memory == "auto" and not recipe.network_fits_sram():
-            placement = "flash"
+        slower = chip.network_memories[1:]
+        if network_memory == "auto" and slower and not recipe.network_fits_sram():
+            placement = slower[0]
             identity = recipe.configure(placement)
 
     elf_path = out_dir / "firmware.elf"
@@ -121,6 +128,11 @@ def _recipe(
             "the engine tflm is built with gcc, since the library it links is; zig was asked for",
             hint="leave the compiler out, or say gcc",
         )
+    if needs_tflm and not chip_of(board).measures_arena:
+        raise InputError(
+            f"the engine tflm does not run on chip {board.chip}: nothing measures its arena there",
+            hint="use the engine aot",
+        )
     compilers = chip_of(board).compilers
     name = compiler or ("gcc" if needs_tflm else compilers[0])
     if name not in compilers:
@@ -129,7 +141,7 @@ def _recipe(
             hint="leave the compiler out, or choose another engine or board",
         )
     tree = find_tflm(board.cpu.core) if needs_tflm else None
-    found = find_compiler(name)
+    found = find_compiler(name, chip_of(board).gcc)
     cxx = find_cxx(found.path) if needs_tflm else None
     source_set = sources.collect(board, model_dir, engine, engine_sources, fallback_dir)
     headers = {"jl_aot_config.h": config_header.aot(fallback=fallback_dir is not None)}

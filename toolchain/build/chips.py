@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from toolchain.board import Board
-from toolchain.build import boot2, elf, rp2040, size, uf2
+from toolchain.build import boot2, elf, esp32c3, rp2040, size, uf2
 from toolchain.build.tools import CompilerName
 from toolchain.errors import BoardFileError, BuildError
 
@@ -31,6 +31,22 @@ class Chip(Protocol):
 
     compilers: tuple[CompilerName, ...]
     """That build for it, the default one first."""
+
+    gcc: str
+    """What its GCC is called, where that is one of them."""
+
+    network_memories: tuple[size.NetworkMemory, ...]
+    """Where a network can run from, the fastest first."""
+
+    measures_arena: bool
+    """Whether the engine tflm's arena can be measured: the build runs the image for that."""
+
+    def config(self, board: Board) -> dict[str, int | str]:
+        """What ``jl_config.h`` tells its port, beside what it tells every port.
+
+        Raises:
+            BoardFileError: as :meth:`check`.
+        """
 
     def check(self, board: Board) -> None:
         """Refuse a board file that an image cannot be built for.
@@ -60,6 +76,13 @@ class Rp2040:
     """Raspberry Pi's RP2040: execute in place from a flash of its own, UF2."""
 
     compilers: tuple[CompilerName, ...] = ("zig", "gcc")
+    gcc = "arm-none-eabi-gcc"
+    network_memories: tuple[size.NetworkMemory, ...] = ("sram", "flash")
+    measures_arena = True
+
+    def config(self, board: Board) -> dict[str, int | str]:
+        """As :meth:`Chip.config`."""
+        return rp2040.config(board) | {"JL_CYCLES_EXACT": 1}
 
     def check(self, board: Board) -> None:
         """As :meth:`Chip.check`."""
@@ -90,10 +113,47 @@ def _family_id(board: Board) -> int:
     return board.image.uf2_family_id
 
 
+class Esp32c3:
+    """Espressif's ESP32-C3: all of the program is loaded into SRAM by the boot ROM."""
+
+    compilers: tuple[CompilerName, ...] = ("zig", "gcc")
+    gcc = "riscv64-unknown-elf-gcc"
+    network_memories: tuple[size.NetworkMemory, ...] = ("sram",)
+    measures_arena = False
+
+    def config(self, board: Board) -> dict[str, int | str]:
+        """As :meth:`Chip.config`."""
+        return esp32c3.config(board) | {"JL_CYCLES_EXACT": 1}
+
+    def check(self, board: Board) -> None:
+        """As :meth:`Chip.check`."""
+        esp32c3.check_board(board)
+
+    def pack(self, board: Board, elf_path: Path, out_dir: Path) -> Packed:
+        """As :meth:`Chip.pack`."""
+        raw = out_dir / "firmware.bin"
+        raw.write_bytes(esp32c3.flash_image(elf_path, board.memory.flash_bytes))
+        return Packed(bin=raw)
+
+    def measure(
+        self, board: Board, elf_path: Path, network_memory: size.NetworkMemory
+    ) -> size.SizeReport:
+        """As :meth:`Chip.measure`."""
+        return size.measure(elf_path, board.memory, network_memory)
+
+
 class Posix:
     """A process of this machine."""
 
     compilers: tuple[CompilerName, ...] = ("zig",)
+    gcc = ""
+    network_memories: tuple[size.NetworkMemory, ...] = ("sram",)
+    measures_arena = False
+
+    def config(self, board: Board) -> dict[str, int | str]:
+        """As :meth:`Chip.config`."""
+        # A process is held up whenever it pleases its system: see jl_measure.c.
+        return {"JL_CYCLES_EXACT": 0}
 
     def check(self, board: Board) -> None:
         """As :meth:`Chip.check`."""
@@ -114,7 +174,7 @@ class Posix:
         return size.measure_process(elf_path, board.memory)
 
 
-CHIPS: Mapping[str, Chip] = {"rp2040": Rp2040(), "posix": Posix()}
+CHIPS: Mapping[str, Chip] = {"rp2040": Rp2040(), "esp32c3": Esp32c3(), "posix": Posix()}
 """By ``chip`` of a board file."""
 
 

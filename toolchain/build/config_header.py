@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from toolchain import __version__
 from toolchain.board import Board
-from toolchain.build import meter_constants, rp2040
-from toolchain.errors import BoardFileError, BuildError
+from toolchain.build import meter_constants
+from toolchain.build.chips import chip_of
+from toolchain.errors import BoardFileError
 
 TEXT_BYTES = 16
 """Room for version and board name in HELLO (``Char16``)."""
@@ -19,8 +20,7 @@ def render(board: Board, image_sha256: bytes) -> str:
         image_sha256: 32 bytes; the image's identity, or zeros while it is being computed.
 
     Raises:
-        BoardFileError: the chip cannot do what the board file says.
-        BuildError: the firmware has no driver for the board's meter.
+        BoardFileError: the chip, or a meter, cannot do what the board file says.
     """
     for what, text in (("version", __version__), ("board name", board.name)):
         if not text.isascii() or len(text) > TEXT_BYTES:
@@ -30,12 +30,9 @@ def render(board: Board, image_sha256: bytes) -> str:
         "JL_BOARD_NAME": f'"{board.name}"',
         "JL_IMAGE_SHA256": "{" + ", ".join(f"0x{byte:02x}" for byte in image_sha256) + "}",
         "JL_CLOCK_HZ": board.cpu.clock_hz,
-        # A process is held up whenever it pleases its system: see jl_measure.c.
-        "JL_CYCLES_EXACT": int(board.chip != "posix"),
         "JL_METER_BUS": int(board.meter is not None),
     }
-    if board.chip == "rp2040":
-        values |= rp2040.config(board)
+    values |= chip_of(board).config(board)
     values |= _usb(board)
     values |= _meter(board)
     lines = [
@@ -72,14 +69,10 @@ def _usb(board: Board) -> dict[str, int | str]:
 
 
 def _meter(board: Board) -> dict[str, int | str]:
+    """What the drivers are told; which of them is used, the bus decides."""
     meter = board.meter
     if meter is None:
-        return {"JL_METER_INA228": 0}
-    if meter.kind != "ina228":
-        raise BuildError(
-            f"board {board.name!r}: the firmware has no driver for meter {meter.kind!r}",
-            hint="use an INA228, or leave [meter] out",
-        )
+        return {}
     constants = meter_constants.ina228(meter)
     return {
         "JL_I2C_INDEX": meter.i2c,
@@ -89,7 +82,7 @@ def _meter(board: Board) -> dict[str, int | str]:
         "JL_GATE_PIN": meter.gate_pin,
         "JL_METER_ADDRESS": meter.address,
         "JL_METER_SHUNT_UOHM": constants.shunt_uohm,
-        "JL_METER_INA228": 1,
+        "JL_INA219_GAIN": meter_constants.ina219(meter).gain,
         "JL_INA228_SHUNT_CAL": constants.shunt_cal,
         "JL_INA228_CONVERSION_US": constants.conversion_us,
         "JL_INA228_ENERGY_LSB_PJ": constants.energy_lsb_pj,

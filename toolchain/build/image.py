@@ -46,8 +46,8 @@ class Image:
 
     @property
     def program(self) -> Path:
-        """What a target is given to run: the UF2, or the ELF file where that is a process."""
-        return self.uf2 or self.elf
+        """What a target is given to run: UF2, BIN, or the ELF file where that is a process."""
+        return self.uf2 or self.bin or self.elf
 
 
 def save_image(out_dir: Path, image: Image) -> None:

@@ -71,3 +71,31 @@ def ina228(wiring: MeterWiring) -> Ina228Constants:
         bus_voltage_lsb_nv=round(Fraction("195312.5")),
         conversion_us=CONVERSION_US,
     )
+
+
+@dataclass(frozen=True)
+class Ina219Constants:
+    """The INA219's setting.
+
+    Attributes:
+        gain: PG field: 0 to 3 for a range of 40, 80, 160 or 320 mV over the shunt.
+    """
+
+    gain: int
+
+
+def ina219(wiring: MeterWiring) -> Ina219Constants:
+    """Choose the INA219's narrowest range that ``max_current_a`` fits (datasheet SBOS448, table 4).
+
+    Raises:
+        BoardFileError: it fits none.
+    """
+    drop_v = Fraction(str(wiring.max_current_a)) * Fraction(str(wiring.shunt_ohm))
+    for gain in range(4):
+        if drop_v <= Fraction("0.04") * 2**gain:
+            return Ina219Constants(gain)
+    raise BoardFileError(
+        f"meter.max_current_a {wiring.max_current_a} drops {float(drop_v) * 1e3:.2f} mV over "
+        f"{wiring.shunt_ohm} ohm, an INA219 measures 320 mV",
+        hint="use a smaller shunt or a smaller max_current_a",
+    )

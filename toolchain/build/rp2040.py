@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain.board import Board
+from toolchain.board import Board, core_voltage_v
 from toolchain.build import elf
 from toolchain.errors import BoardFileError
 
@@ -14,6 +14,10 @@ XOSC_HZ = 12_000_000
 
 VCO_HZ = range(750_000_000, 1_600_000_001)
 """Range of the PLL's oscillator (datasheet 2.18.2.1)."""
+
+MOST_HZ = 200_000_000
+"""Above the specified 133 MHz, and what the port is written for: at it, the flash is read at its
+50 MHz limit, and the core gets 1.15 V."""
 
 FLASH_BASE = 0x1000_0000
 RAM_BYTES = 264 * 1024
@@ -50,7 +54,13 @@ def solve_pll(clock_hz: int) -> Pll:
     if not settings or clock_hz % 1_000_000:
         raise BoardFileError(
             f"cpu.clock_hz {clock_hz}: the PLL cannot make it from {XOSC_HZ} Hz as whole MHz",
-            hint="use a clock like 48_000_000, 125_000_000 or 133_000_000",
+            hint="use a clock like 48, 125 or 133 MHz",
+        )
+    if clock_hz > MOST_HZ:
+        raise BoardFileError(
+            f"cpu.clock_hz {clock_hz} is above {MOST_HZ}, which neither the flash's reads nor the "
+            "core's voltage are set up for",
+            hint="use at most 200 MHz; above 133 MHz is outside of the chip's specification",
         )
     return settings[0]
 
@@ -67,6 +77,8 @@ def config(board: Board) -> dict[str, int | str]:
         "JL_PLL_FBDIV": pll.fbdiv,
         "JL_PLL_POSTDIV1": pll.postdiv1,
         "JL_PLL_POSTDIV2": pll.postdiv2,
+        # Steps of 50 mV from 0.85 V at 6 (datasheet 2.10.6).
+        "JL_VREG_VSEL": 6 + round((core_voltage_v(board.chip, board.cpu.clock_hz) - 0.85) / 0.05),
         "JL_UART_BAUD": board.link.baud,
     }
     link = {"INDEX": board.link.uart, "TX_PIN": board.link.tx_pin, "RX_PIN": board.link.rx_pin}

@@ -13,7 +13,9 @@ from toolchain.errors import BuildError
 NetworkMemory = Literal["sram", "flash"]
 
 _STARTUP = (".boot2", ".vectors")
-_KNOWN = (*_STARTUP, ".text", ".rodata", ".data", ".bss", ".stack", ".ramfunc", ".network")
+_COPIED = (".ramfunc", ".ramconst")
+_NETWORK = (".network", ".network_constants")
+_KNOWN = (*_STARTUP, *_COPIED, *_NETWORK, ".text", ".rodata", ".data", ".bss", ".stack")
 _MARKS = ("jl_bss_start", "jl_network_bss_end", "jl_fallback_start", "jl_fallback_end")
 
 
@@ -25,7 +27,8 @@ class SizeReport:
         startup: second-stage boot and vector table.
         text: code that runs from flash.
         rodata: constants in flash.
-        ramfunc: code that is copied to SRAM (timed code, interrupt handlers, compiler arithmetic).
+        ramfunc: code that is copied to SRAM (timed code, interrupt handlers, compiler arithmetic),
+            or all of it and its constants, where a chip runs nothing from flash.
         network: the networks' code and weights.
         fallback: of the fallback network alone, without kernels that both use; part of ``network``.
         network_memory: where those run from; in ``sram`` they take flash as well, for their copy.
@@ -86,8 +89,8 @@ def measure(path: Path, memory: Memory, network_memory: NetworkMemory) -> SizeRe
         startup=sum(sizes[name] for name in _STARTUP),
         text=sizes[".text"],
         rodata=sizes[".rodata"],
-        ramfunc=sizes[".ramfunc"],
-        network=sizes[".network"],
+        ramfunc=sum(sizes[name] for name in _COPIED),
+        network=sum(sizes[name] for name in _NETWORK),
         fallback=marks["jl_fallback_end"] - marks["jl_fallback_start"],
         network_memory=network_memory,
         network_ram=marks["jl_network_bss_end"] - marks["jl_bss_start"],

@@ -91,7 +91,7 @@ def collect(
             hint=f"chips with a port: {', '.join(_ports())}",
         )
     files = {"firmware/CMakeLists.txt": FIRMWARE_DIR / "CMakeLists.txt"}
-    for folder in ("cmake", "core", "include", "meter", f"port/{board.chip}"):
+    for folder in ("cmake", "core", "include", "meter", "port/bare", f"port/{board.chip}"):
         files |= _named(f"firmware/{folder}", _files_in(FIRMWARE_DIR / folder))
 
     if engine_sources is not None:

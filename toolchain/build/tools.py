@@ -33,8 +33,12 @@ class Compiler:
     version: str
 
 
-def find_compiler(name: CompilerName) -> Compiler:
+def find_compiler(name: CompilerName, gcc: str) -> Compiler:
     """Find a compiler and ask for its version.
+
+    Args:
+        name: which one.
+        gcc: what the chip's GCC is called.
 
     Raises:
         MissingDependencyError: it is not installed.
@@ -44,11 +48,11 @@ def find_compiler(name: CompilerName) -> Compiler:
         path = _package_dir("ziglang") / f"zig{_EXE}"
         return Compiler(name, path, f"zig {_first_line(path, 'version')}")
     if name == "gcc":
-        found = shutil.which("arm-none-eabi-gcc")
+        found = shutil.which(gcc)
         if found is None:
             raise MissingDependencyError(
-                "arm-none-eabi-gcc is not on the PATH",
-                hint="install the Arm GNU toolchain, or build with the default compiler, zig",
+                f"{gcc} is not on the PATH",
+                hint="install that GNU toolchain, or build with the default compiler, zig",
             )
         return Compiler(name, Path(found), _first_line(Path(found), "--version"))
     raise BuildError(f"unknown compiler {name!r}; known: zig, gcc")

@@ -1,38 +1,114 @@
 """A board's own cost model: fitted to what was counted on it, kept in a file that sizing prefers.
 
-The board file's ``[cost_model]`` serves until there is such a file. Both come from
-:func:`fit_cost_model`; ``tests/bench/bench_cost_model.py`` made the board file's.
+``jouleloop calibrate`` makes it (:mod:`host.calibrate`); the board file's ``[cost_model]`` serves
+until there is one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from scipy.optimize import nnls
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
-from toolchain.board import CostModel
+from toolchain.board import Board, CostModel
 from toolchain.errors import BoardFileError, InputError
+from toolchain.policy.least_squares import LeastSquares, fit_least_squares
 
 LEAST_NETWORKS = 8
-"""Fewest counted networks of a fit, twice as many as a fit has unknowns."""
+"""Fewest counted networks of a fit, about twice as many as a fit has unknowns."""
+
+RunsFrom: TypeAlias = Literal["sram", "flash"]
+"""Where a network's code and weights are run from."""
+
+TERMS = ("mac", "output", "layer", "inference")
+"""What a dense network is counted in: multiply-accumulates, activations, layers, decisions."""
+
+FLASH_TERM = "mac_from_flash"
+"""What a multiply-accumulate takes beyond that when the network runs from flash."""
 
 
-class Calibration(BaseModel):
-    """A cost model with what it was made on; kept as JSON."""
-
+class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FittedFigure(_Strict):
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    unit: str
+
+
+class FitRecord(_Strict):
+    """What a least-squares fit found, and how well it describes what it was fitted to."""
+
+    coefficients: dict[str, FittedFigure]
+    """By the term that they are per."""
+    r2: float
+    largest_error: float
+    """Relative, of what was fitted."""
+    observations: PositiveInt
+
+
+class HeldOutNetwork(_Strict):
+    """A network that no fit has seen, and what the calibration said of it beforehand."""
+
+    widths: tuple[int, ...]
+    runs_from: RunsFrom
+    cycles: float
+    """Of one whole decision, counted by the board."""
+    cycles_predicted: float
+    energy_j: float | None = None
+    """Board total of one decision, by energy windows; None where none was taken."""
+    energy_j_predicted: float | None = None
+
+    @property
+    def cycles_error(self) -> float:
+        """Relative: prediction over count, less 1."""
+        return self.cycles_predicted / self.cycles - 1.0
+
+    @property
+    def energy_error(self) -> float | None:
+        """Relative; None where no energy was measured."""
+        if self.energy_j is None or self.energy_j_predicted is None:
+            return None
+        return self.energy_j_predicted / self.energy_j - 1.0
+
+
+class Evidence(_Strict):
+    """What a calibration rests on."""
+
+    target: str
+    chip_id: str
+    made: str
+    """UTC, ISO 8601."""
+    fits: dict[str, FitRecord]
+    """``cycles`` and ``flash_bytes`` by a network's terms, and where there is a meter ``energy`` by
+    running cycles, s of idling and sleeping, wake-ups and bytes on the link."""
+    energy_per: dict[str, FittedFigure]
+    """J per term of a network, by cycles and J per cycle; empty without a meter."""
+    held_out: tuple[HeldOutNetwork, ...]
+    held_out_cycles_r2: float
+    held_out_energy_r2: float | None = None
+
+
+class Calibration(_Strict):
+    """A cost model with what it was made on; kept as JSON."""
 
     schema_: Literal[1] = Field(default=1, alias="schema")
     board: str
     """Name of the board file."""
+    clock_hz: PositiveInt
+    """That the board ran at; what a cycle takes depends on it."""
     provenance: Literal["measured", "emulated"]
     cost_model: CostModel
+    evidence: Evidence | None = None
 
     def save(self, file: Path) -> None:
         """Write the file, whole or not at all."""
@@ -42,17 +118,18 @@ class Calibration(BaseModel):
         partial.replace(file)
 
     @classmethod
-    def load(cls, file: Path, board: str) -> Calibration:
+    def load(cls, file: Path, board: Board) -> Calibration:
         """Read a file that :meth:`save` wrote.
 
         Args:
             file: where it is.
-            board: name of the board that it must be of.
+            board: that it must be of, and whose clock it must have been made at.
 
         Raises:
-            BoardFileError: it cannot be read, has an impossible value, or is another board's.
+            BoardFileError: it cannot be read, has an impossible value, or is of another board or
+                clock.
         """
-        hint = f"calibrate again, or delete {file}"
+        hint = f"run 'jouleloop calibrate' again, or delete {file}"
         try:
             read = cls.model_validate_json(file.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
@@ -63,20 +140,23 @@ class Calibration(BaseModel):
             raise BoardFileError(
                 f"{file}: {key}: {first['msg']} (value: {first.get('input')!r})", hint=hint
             ) from error
-        if read.board != board:
+        found, wanted = (read.board, read.clock_hz), (board.name, board.cpu.clock_hz)
+        if found != wanted:
             raise BoardFileError(
-                f"{file}: a calibration of board {read.board!r}, not of {board!r}", hint=hint
+                f"{file}: a calibration of board {found[0]!r} at {found[1]} Hz, not of "
+                f"{wanted[0]!r} at {wanted[1]} Hz",
+                hint=hint,
             )
         return read
 
 
-def calibration_file(state: Path, board: str) -> Path:
-    """Where a board's calibration is kept in the folder of what outlives a run."""
-    return state / board / "calibration.json"
+def calibration_file(state: Path, board: Board) -> Path:
+    """Where a board's calibration at its clock is kept in the folder of what outlives a run."""
+    return state / board.name / f"calibration-{board.cpu.clock_hz / 1e6:g}MHz.json"
 
 
-def kept_calibration(state: Path, board: str) -> Calibration | None:
-    """The board's calibration, if there is one.
+def kept_calibration(state: Path, board: Board) -> Calibration | None:
+    """The board's calibration at its clock, if there is one.
 
     Raises:
         BoardFileError: as :meth:`Calibration.load`.
@@ -91,13 +171,15 @@ class CountedNetwork:
 
     Attributes:
         widths: inputs, hidden widths, outputs.
-        cycles: of one inference.
+        cycles: of one whole decision.
         flash_bytes: of its code and constants.
+        runs_from: memory that both were in.
     """
 
     widths: tuple[int, ...]
     cycles: float
     flash_bytes: float
+    runs_from: RunsFrom = "sram"
 
 
 @dataclass(frozen=True)
@@ -105,20 +187,34 @@ class Fit:
     """A fitted model.
 
     Attributes:
-        cost_model: what sizing takes.
-        cycles_error: largest relative error of a network's cycles.
-        bytes_error: likewise of its bytes.
+        cost_model: what sizing takes: a network that runs from where the board file says.
+        terms: names of the cycles' terms.
+        cycles: how the cycles were fitted.
+        flash_bytes: how the bytes were fitted, by :data:`TERMS`.
     """
 
     cost_model: CostModel
-    cycles_error: float
-    bytes_error: float
+    terms: tuple[str, ...]
+    cycles: LeastSquares
+    flash_bytes: LeastSquares
+
+    def cycles_of(self, widths: tuple[int, ...], runs_from: RunsFrom) -> float:
+        """What one decision of a network takes, by this fit.
+
+        Raises:
+            InputError: no network of the fit ran from there.
+        """
+        if runs_from == "flash" and FLASH_TERM not in self.terms:
+            raise InputError(
+                "no network of the fit ran from flash", hint="count some that do, and fit again"
+            )
+        terms = np.array(network_terms(widths, runs_from, self.terms))
+        return float(terms @ self.cycles.values)
 
 
 def fit_cost_model(
     counted: Sequence[CountedNetwork],
     *,
-    cycles_around: float,
     weights_in_ram: bool,
     energy_j_per_cycle: float,
     energy_j_per_byte: float,
@@ -126,11 +222,12 @@ def fit_cost_model(
 ) -> Fit:
     """Fit cycles and bytes by MACs, outputs and layers, with the least relative squared error.
 
-    No coefficient is negative, so that a wider network never costs less.
+    No coefficient is negative, so that a wider network never costs less. Networks that ran from
+    flash share all coefficients with the others, and have one of their own beside them: what a
+    multiply-accumulate takes more there.
 
     Args:
         counted: at least :data:`LEAST_NETWORKS`, of at least two numbers of layers.
-        cycles_around: of a decision, outside of its network.
         weights_in_ram: as the cost model wants it.
         energy_j_per_cycle: likewise.
         energy_j_per_byte: likewise.
@@ -146,32 +243,46 @@ def fit_cost_model(
             f"{LEAST_NETWORKS} with 2",
             hint="count more networks",
         )
-    terms = np.array([_terms(network.widths) for network in counted])
-    cycles, cycles_error = _fitted(terms, np.array([network.cycles for network in counted]))
-    constants, bytes_error = _fitted(terms, np.array([network.flash_bytes for network in counted]))
+    both = any(n.runs_from == "flash" for n in counted)
+    terms = (*TERMS, FLASH_TERM) if both else TERMS
+    cycles = fit_least_squares(
+        np.array([network_terms(n.widths, n.runs_from, terms) for n in counted]),
+        np.array([network.cycles for network in counted]),
+    )
+    constants = fit_least_squares(
+        np.array([network_terms(n.widths, n.runs_from, TERMS) for n in counted]),
+        np.array([network.flash_bytes for network in counted]),
+    )
+    per = dict(zip(terms, cycles.values.tolist(), strict=True))
+    in_flash = 0.0 if weights_in_ram else per.get(FLASH_TERM, 0.0)
+    per_mac, per_output, per_layer, per_network = constants.values.tolist()
     model = CostModel(
-        cycles_per_mac=cycles[0],
-        cycles_per_output=cycles[1],
-        cycles_per_layer=cycles[2],
-        cycles_per_inference=cycles[3] + cycles_around,
-        bytes_per_mac=constants[0],
-        bytes_per_output=constants[1],
-        bytes_per_layer=constants[2],
-        bytes_per_network=constants[3],
+        cycles_per_mac=per["mac"] + in_flash,
+        cycles_per_output=per["output"],
+        cycles_per_layer=per["layer"],
+        cycles_per_inference=per["inference"],
+        bytes_per_mac=per_mac,
+        bytes_per_output=per_output,
+        bytes_per_layer=per_layer,
+        bytes_per_network=per_network,
         weights_in_ram=weights_in_ram,
         energy_j_per_cycle=energy_j_per_cycle,
         energy_j_per_byte=energy_j_per_byte,
         source=source,
     )
-    return Fit(model, cycles_error, bytes_error)
+    return Fit(model, terms, cycles, constants)
 
 
-def _terms(widths: tuple[int, ...]) -> tuple[float, float, float, float]:
+def network_terms(
+    widths: tuple[int, ...], runs_from: RunsFrom, terms: Sequence[str]
+) -> tuple[float, ...]:
+    """How many of each term one decision of a dense network has."""
     macs = sum(n_in * n_out for n_in, n_out in pairwise(widths))
-    return macs, sum(widths[1:]), len(widths) - 1, 1
-
-
-def _fitted(terms: np.ndarray, wanted: np.ndarray) -> tuple[list[float], float]:
-    coefficients, _ = nnls(terms / wanted[:, None], np.ones(len(wanted)))
-    error = float(np.abs(terms @ coefficients / wanted - 1.0).max())
-    return [float(value) for value in coefficients], error
+    counts: Mapping[str, float] = {
+        "mac": macs,
+        "output": sum(widths[1:]),
+        "layer": len(widths) - 1,
+        "inference": 1,
+        FLASH_TERM: macs if runs_from == "flash" else 0,
+    }
+    return tuple(counts[term] for term in terms)

@@ -7,6 +7,7 @@ int jl_port_i2c(uint8_t address, const uint8_t *out, size_t out_length, uint8_t 
     return JL_PORT_I2C_NO_ANSWER;
 }
 
-void jl_port_gate(bool high) {
+bool jl_port_gate(bool high) {
     (void)high;
+    return false;
 }

@@ -87,14 +87,32 @@ void jl_port_flush(uint32_t link) {
     out.dropping = false;
 }
 
+/* What is written to a pseudo-terminal is there; no line takes its time with it. */
+bool jl_port_drain(uint32_t link) {
+    (void)link;
+    return !out.torn;
+}
+
+uint64_t jl_port_line_us(uint32_t link, uint32_t length) {
+    (void)link, (void)length;
+    return 0;
+}
+
 /* The system blocks a writer whose terminal is full. */
 uint32_t jl_port_bytes_overrun(void) {
     return 0;
 }
 
+/* A process has one way of sleeping; in a deep one the line does not wake it. */
+static bool deaf;
+
+void jl_port_deep_sleep(bool on) {
+    deaf = on;
+}
+
 void jl_port_wait(void) {
     struct pollfd sources[] = {
-        {.fd = terminal, .events = POLLIN},
+        {.fd = deaf ? -1 : terminal, .events = POLLIN}, /* poll() leaves out what is negative */
         {.fd = STDIN_FILENO, .events = POLLIN},
     };
     const int timeout_ms = (int)((posix_wait_us() + 999u) / 1000u);

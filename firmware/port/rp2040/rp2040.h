@@ -3,7 +3,7 @@
 #define RP2040_H
 
 /* Also read by boot2.S through the same names: the SSI in XIP mode (4.10.13). Command 03h is the
- * serial read that every SPI NOR flash knows. clk_sys / 4 stays below its 50 MHz limit. */
+ * serial read that every SPI NOR flash knows, up to 50 MHz: clk_sys / 4 is that at 200 MHz. */
 #define XIP_SSI_BASE 0x18000000
 #define SSI_CTRLR0 0x00
 #define SSI_CTRLR1 0x04
@@ -22,6 +22,7 @@
 
 #ifndef __ASSEMBLER__
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,6 +42,12 @@
 #define CLK_USB_CTRL (CLOCKS_BASE + 0x54u)
 #define CLK_USB_DIV (CLOCKS_BASE + 0x58u)
 #define CLK_SYS_RESUS_CTRL (CLOCKS_BASE + 0x78u)
+#define SLEEP_EN0 (CLOCKS_BASE + 0xa8u) /* what stays clocked while both cores sleep deeply */
+#define SLEEP_EN1 (CLOCKS_BASE + 0xacu)
+#define SLEEP_EN1_TIMER (1u << 5)
+#define SLEEP_EN1_USB (3u << 10) /* clk_sys and clk_usb of the USB controller */
+#define SLEEP_EN0_RESET 0xffffffffu
+#define SLEEP_EN1_RESET 0x7fffu
 
 /* Crystal oscillator (2.16.7) */
 #define XOSC_BASE 0x40024000u
@@ -55,6 +62,10 @@
 #define PLL_PWR 0x4u
 #define PLL_FBDIV_INT 0x8u
 #define PLL_PRIM 0xcu
+#define PLL_CS_LOCK (1u << 31)
+#define PLL_PWR_VCO (1u << 5)
+#define PLL_PWR_POSTDIV (1u << 3)
+#define PLL_PWR_PLL (1u << 0)
 
 /* Power-on state machine (2.13.5): what a watchdog reset takes along; all but both oscillators */
 #define PSM_WDSEL 0x40010008u
@@ -73,6 +84,10 @@
 #define RESET_USBCTRL (1u << 24)
 
 /* Voltage regulator and chip reset (2.10.6), watchdog (4.7.6) */
+#define VREG 0x40064000u
+#define VREG_ENABLE (1u << 0)
+#define VREG_VSEL_1V10 11u /* in steps of 50 mV; what a reset sets */
+#define VREG_IN_REGULATION (1u << 12)
 #define CHIP_RESET 0x40064008u
 #define CHIP_RESET_HAD_POR (1u << 8)
 #define CHIP_RESET_HAD_RUN (1u << 16)
@@ -97,6 +112,7 @@
 #define PAD_DRIVE_4MA (1u << 4)
 #define PAD_PULL_UP (1u << 3)
 #define PAD_SCHMITT (1u << 1)
+#define SIO_GPIO_IN 0xd0000004u
 #define SIO_GPIO_OUT_SET 0xd0000014u
 #define SIO_GPIO_OUT_CLR 0xd0000018u
 #define SIO_GPIO_OE_SET 0xd0000024u
@@ -120,6 +136,8 @@
 #define SYST_CVR 0xe000e018u
 #define NVIC_ISER 0xe000e100u
 #define NVIC_ICPR 0xe000e280u
+#define SCR 0xe000ed10u
+#define SCR_SLEEPDEEP (1u << 2)
 
 /* Interrupts (2.3.2) */
 #define IRQ_TIMER_0 0u
@@ -140,6 +158,12 @@ void rp2040_flash_id_init(void);
 
 /* Take subsystems out of reset and wait until they are. */
 void rp2040_unreset(uint32_t mask);
+void rp2040_reset(uint32_t mask);
+
+/* Run from the crystal with both PLLs off; run from them again. UART, I2C and USB are of no use in
+ * between, the timer is. */
+void rp2040_clocks_slow(void);
+void rp2040_clocks_fast(void);
 
 /* Take back jl_port_wake_at(). */
 void rp2040_wake_cancel(void);
@@ -150,9 +174,14 @@ void rp2040_pin(uint32_t pin, uint32_t function, uint32_t pad);
 /* The links behind jl_port_read(), jl_port_write() and jl_port_flush(). */
 size_t rp2040_uart_read(uint8_t *bytes, size_t capacity);
 void rp2040_uart_write(const uint8_t *bytes, size_t length);
+void rp2040_uart_drain(void);
 size_t rp2040_usb_read(uint8_t *bytes, size_t capacity);
 void rp2040_usb_write(const uint8_t *bytes, size_t length);
 void rp2040_usb_flush(void);
+bool rp2040_usb_drain(void);
+
+/* Whether a USB host has given the board an address and a configuration. */
+bool rp2040_usb_configured(void);
 
 /* Interrupt and exception handlers, named in the vector table. */
 void rp2040_uart_interrupt(void);

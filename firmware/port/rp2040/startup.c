@@ -1,8 +1,8 @@
-/* Vector table, reset, and the stack's paint. */
+/* Vector table and reset. */
 #include <stddef.h>
 #include <stdint.h>
 
-#include "jl_port.h"
+#include "jl_stack.h"
 #include "rp2040.h"
 
 /* memory.ld.in; each load address is where the section stands in flash. */
@@ -11,15 +11,10 @@ extern uint32_t jl_hot_start[], jl_hot_end[];
 extern uint32_t jl_network_start[], jl_network_end[];
 extern uint32_t jl_data_start[], jl_data_end[];
 extern uint32_t jl_bss_start[], jl_bss_end[];
-extern uint32_t jl_stack_low[], jl_stack_high[];
+extern uint32_t jl_stack_high[];
 
 int main(void);
 void jl_reset(void);
-
-#define STACK_PAINT 0x5ac35ac3u
-/* The paint at the very bottom that nothing may ever touch. More than one word, because a call
- * that goes too deep need not write every word of its frame. */
-#define STACK_GUARD_WORDS 16u
 
 static void copy_section(const uint32_t *from, uint32_t *to, const uint32_t *end) {
     /* To the compiler these are different objects, whose addresses can never be equal; to the
@@ -35,11 +30,7 @@ static void copy_section(const uint32_t *from, uint32_t *to, const uint32_t *end
 
 /* Runs before anything is in SRAM: it and what it calls must stay in flash and use no library. */
 void jl_reset(void) {
-    uint32_t *top;
-    __asm volatile("mov %0, sp" : "=r"(top));
-    for (uint32_t *word = jl_stack_low; word < top; word++) {
-        *(volatile uint32_t *)word = STACK_PAINT;
-    }
+    jl_stack_paint();
     copy_section(jl_hot_load, jl_hot_start, jl_hot_end);
     copy_section(jl_network_load, jl_network_start, jl_network_end);
     copy_section(jl_data_load, jl_data_start, jl_data_end);
@@ -49,27 +40,6 @@ void jl_reset(void) {
     main();
     for (;;) {
     }
-}
-
-uint32_t jl_port_stack_bytes(void) {
-    return (uint32_t)((uintptr_t)jl_stack_high - (uintptr_t)jl_stack_low);
-}
-
-uint32_t jl_port_stack_used_bytes(void) {
-    const uint32_t *word = jl_stack_low;
-    while (word < jl_stack_high && *(const volatile uint32_t *)word == STACK_PAINT) {
-        word++;
-    }
-    return (uint32_t)((uintptr_t)jl_stack_high - (uintptr_t)word);
-}
-
-bool jl_port_stack_intact(void) {
-    for (const uint32_t *word = jl_stack_low; word < jl_stack_low + STACK_GUARD_WORDS; word++) {
-        if (*(const volatile uint32_t *)word != STACK_PAINT) {
-            return false;
-        }
-    }
-    return true;
 }
 
 typedef union {

@@ -15,8 +15,9 @@ void usb_arm(uint32_t endpoint, bool in, uint32_t length, bool data1) {
     const uint32_t value = length | (data1 ? USB_BUFFER_DATA1 : 0u) | (in ? USB_BUFFER_FULL : 0u);
     REG(control) = value;
     /* The rest must have crossed into the 48 MHz domain before the buffer is handed over: 12
-     * cycles of clk_sys at up to 133 MHz (4.1.2.5.1). */
+     * cycles of clk_sys at up to 133 MHz (4.1.2.5.1), so 18 at up to 200 MHz. */
     __asm volatile("nop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\t"
+                   "nop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\t"
                    "nop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop" ::
                        : "memory");
     REG(control) = value | USB_BUFFER_AVAILABLE;

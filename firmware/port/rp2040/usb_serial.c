@@ -215,6 +215,14 @@ void rp2040_usb_flush(void) {
     out.ended_full = false;
 }
 
+bool rp2040_usb_drain(void) {
+    return is_free() && !out.torn;
+}
+
+bool rp2040_usb_configured(void) {
+    return line.configured;
+}
+
 #else
 
 size_t rp2040_usb_read(uint8_t *bytes, size_t capacity) {
@@ -227,6 +235,14 @@ void rp2040_usb_write(const uint8_t *bytes, size_t length) {
 }
 
 void rp2040_usb_flush(void) {
+}
+
+bool rp2040_usb_drain(void) {
+    return true;
+}
+
+bool rp2040_usb_configured(void) {
+    return false;
 }
 
 #endif

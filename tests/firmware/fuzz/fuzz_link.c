@@ -168,7 +168,7 @@ static void check_error(const frame *asked, const frame *got) {
     FUZZ_CHECK(got->length == JL_HEADER_BYTES + sizeof error, got->length);
     memcpy(&error, got->bytes + JL_HEADER_BYTES, sizeof error);
     FUZZ_CHECK(error.request_type == header_of(asked).type, error.request_type);
-    FUZZ_CHECK(error.code < 0 && error.code >= JL_ERR_SESSION, error.code);
+    FUZZ_CHECK(error.code < 0 && error.code >= JL_ERR_LINE, error.code);
 }
 
 static void check_decisions(const frame *asked, const frame *got) {
@@ -193,6 +193,25 @@ static void check_decisions(const frame *asked, const frame *got) {
     }
 }
 
+static size_t count_zeros(const uint8_t *bytes, size_t length) {
+    size_t n = 0;
+    while (n < length && bytes[n] == 0) {
+        n++;
+    }
+    return n;
+}
+
+/* The empty frames that may come before the reply to a window on the line. */
+static size_t link_window_bytes(const frame *f) {
+    jl_window_request window;
+    if (header_of(f).type != JL_TYPE_WINDOW_REQUEST ||
+        f->length < JL_HEADER_BYTES + sizeof window) {
+        return 0;
+    }
+    memcpy(&window, f->bytes + JL_HEADER_BYTES, sizeof window);
+    return window.kind == JL_WINDOW_KIND_LINK ? window.iterations : 0;
+}
+
 /* Send a frame and check what comes back for it. */
 static void exchange(uint32_t link, const frame *f) {
     static uint8_t encoded[MAX_ENCODED];
@@ -201,6 +220,10 @@ static void exchange(uint32_t link, const frame *f) {
     fuzz_feed(link, encoded, length);
     size_t sent = 0;
     const uint8_t *bytes = fuzz_sent(link, &sent);
+    const size_t zeros = count_zeros(bytes, sent);
+    FUZZ_CHECK(zeros == 0 || zeros == link_window_bytes(f), zeros);
+    bytes += zeros;
+    sent -= zeros;
     FUZZ_CHECK(decode(bytes, sent, &reply) == sent && sent > 0, sent);
     const jl_header asked = header_of(f), got = header_of(&reply);
     FUZZ_CHECK(got.sequence == asked.sequence, got.sequence);
@@ -307,13 +330,18 @@ static void step_rows(uint32_t link, uint8_t flags) {
         type = JL_TYPE_DECIDE_REQUEST;
         memcpy(payload, &decide, fixed = sizeof decide);
     } else {
-        const bool idle = (flags & 32) != 0;
+        static const uint8_t plain[] = {JL_WINDOW_KIND_IDLE, JL_WINDOW_KIND_SLEEP,
+                                        JL_WINDOW_KIND_WAKE, JL_WINDOW_KIND_LINK};
+        const bool decides = (flags & 32) == 0;
+        const uint8_t kind = decides ? JL_WINDOW_KIND_INFERENCE : plain[take() % 4u];
+        const bool repeats = kind == JL_WINDOW_KIND_WAKE || kind == JL_WINDOW_KIND_LINK;
         const jl_window_request window = {
-            .kind = idle ? JL_WINDOW_KIND_IDLE : JL_WINDOW_KIND_INFERENCE,
+            .kind = kind,
             .mode = take() % 3u,
-            .iterations = idle ? 0 : take(),
-            .duration_us = idle ? take_number(4) : 0,
-            .count = idle ? 0 : count,
+            .meter = (flags & 64) != 0 ? JL_WINDOW_METER_HOST : JL_WINDOW_METER_BOARD,
+            .iterations = decides || repeats ? take() : 0,
+            .duration_us = decides || kind == JL_WINDOW_KIND_LINK ? 0 : take_number(4),
+            .count = decides ? count : 0,
         };
         type = JL_TYPE_WINDOW_REQUEST;
         memcpy(payload, &window, fixed = sizeof window);
@@ -345,6 +373,9 @@ static void step_raw(uint32_t link) {
     size_t sent = 0;
     const uint8_t *at = fuzz_sent(link, &sent);
     while (sent > 0) {
+        const size_t zeros = count_zeros(at, sent); /* of a window on the line */
+        at += zeros;
+        sent -= zeros;
         const size_t n = decode(at, sent, &reply);
         at += n;
         sent -= n;

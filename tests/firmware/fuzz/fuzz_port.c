@@ -76,8 +76,25 @@ void jl_port_flush(uint32_t link) {
     unflushed[link] = false;
 }
 
+bool jl_port_drain(uint32_t link) {
+    FUZZ_CHECK(!unflushed[link], link);
+    return (fuzz_faults & FUZZ_LINE_BROKEN) == 0;
+}
+
+uint64_t jl_port_line_us(uint32_t link, uint32_t length) {
+    FUZZ_CHECK(link < JL_PORT_LINKS, link);
+    return length * UINT64_C(87);
+}
+
 uint32_t jl_port_bytes_overrun(void) {
     return 0;
+}
+
+static bool deep;
+
+void jl_port_deep_sleep(bool on) {
+    FUZZ_CHECK(on != deep, on);
+    deep = on;
 }
 
 static void pass(void) {
@@ -119,26 +136,42 @@ void jl_port_quiet_end(uint32_t before) {
     (void)before;
 }
 
-/* An INA228 as far as its driver looks at it. */
+/* A meter's registers as far as its driver looks at them. */
+static uint16_t meter_register(uint8_t at, uint16_t calibration) {
+    const bool overflow = (fuzz_faults & FUZZ_METER_OVERFLOW) != 0;
+    if ((fuzz_faults & FUZZ_METER_INA219) != 0) {
+        const uint16_t values[] = {0x399f, 37, 1250u << 3 | 2u | overflow, 0, 0, calibration};
+        return at < sizeof values / sizeof values[0] ? values[at] : 0;
+    }
+    if ((fuzz_faults & FUZZ_METER_INA226) != 0) {
+        const uint16_t values[] = {0x4127, 150, 4000, 0, 0, calibration, 8u | overflow << 2};
+        const uint16_t id = at == 0xfe ? 0x5449 : at == 0xff ? 0x2260 : 0;
+        return at < sizeof values / sizeof values[0] ? values[at] : id;
+    }
+    return at == 0x02   ? calibration
+           : at == 0x0b ? (overflow ? 1u << 11 : 1u)
+           : at == 0x3e ? 0x5449
+           : at == 0x3f ? 0x2281
+                        : 0xfedc;
+}
+
 int jl_port_i2c(uint8_t address, const uint8_t *out, size_t out_length, uint8_t *in,
                 size_t in_length) {
     static uint32_t noise = 1;
     static uint16_t calibration;
     FUZZ_CHECK(out_length <= JL_PORT_I2C_MAX_BYTES && in_length <= JL_PORT_I2C_MAX_BYTES,
                out_length);
+    FUZZ_CHECK(!deep, address);
     if (address != JL_METER_ADDRESS || (fuzz_faults & FUZZ_BUS_DEAD) != 0) {
         return JL_PORT_I2C_NO_ANSWER;
     }
-    if (out_length == 3 && out[0] == 0x02) {
-        calibration = (uint16_t)(out[1] << 8 | out[2]);
+    if (out_length == 3) {
+        const uint16_t written = (uint16_t)(out[1] << 8 | out[2]);
+        calibration = out[0] == 0x02 || out[0] == 0x05       ? written
+                      : out[0] == 0x00 && written == 0x8000u ? 0
+                                                             : calibration;
     }
-    const uint16_t flags = (fuzz_faults & FUZZ_METER_OVERFLOW) != 0 ? 1u << 11 : 1u;
-    const uint16_t value = out_length == 0  ? 0
-                           : out[0] == 0x02 ? calibration
-                           : out[0] == 0x0b ? flags
-                           : out[0] == 0x3e ? 0x5449
-                           : out[0] == 0x3f ? 0x2281
-                                            : 0xfedc;
+    const uint16_t value = out_length == 0 ? 0 : meter_register(out[0], calibration);
     for (size_t i = 0; i < in_length; i++) {
         noise = noise * 1664525u + 1013904223u;
         const bool noisy = (fuzz_faults & FUZZ_BUS_NOISE) != 0 && noise >> 29 == 0;
@@ -147,8 +180,8 @@ int jl_port_i2c(uint8_t address, const uint8_t *out, size_t out_length, uint8_t 
     return 0;
 }
 
-void jl_port_gate(bool high) {
-    (void)high;
+bool jl_port_gate(bool high) {
+    return high || (fuzz_faults & FUZZ_GATE_STUCK) == 0;
 }
 
 void jl_port_watchdog_feed(void) {

@@ -7,7 +7,16 @@
 #include <stdint.h>
 
 /* What is broken, by bits. */
-enum { FUZZ_BUS_DEAD = 1, FUZZ_BUS_NOISE = 2, FUZZ_METER_OVERFLOW = 4, FUZZ_CLOCK_STANDS = 8 };
+enum {
+    FUZZ_BUS_DEAD = 1,
+    FUZZ_BUS_NOISE = 2,
+    FUZZ_METER_OVERFLOW = 4,
+    FUZZ_CLOCK_STANDS = 8,
+    FUZZ_METER_INA226 = 16, /* in the place of an INA228 */
+    FUZZ_METER_INA219 = 32,
+    FUZZ_LINE_BROKEN = 64, /* nobody takes what is sent, but frames */
+    FUZZ_GATE_STUCK = 128,
+};
 extern uint8_t fuzz_faults;
 
 /* How often the counter was started: once for everything that is measured. */
