@@ -110,14 +110,30 @@ class EmulatedBoard(BoardProcess):
         image: the UF2 in its flash.
         serial: which individual it is; the flash's unique id follows from it.
         usb: plug in its USB socket as well.
+        shunt_ohm: that is beside its meter; None for the board file's.
+        meter: that is on its bus: ``ina219``, ``ina226``, ``ina228`` or ``none``; None for the
+            board file's.
     """
 
     def __init__(
-        self, board: str, image: Path, *, serial: str = "emulator", usb: bool = False
+        self,
+        board: str,
+        image: Path,
+        *,
+        serial: str = "emulator",
+        usb: bool = False,
+        shunt_ohm: float | None = None,
+        meter: str | None = None,
     ) -> None:
         command = [sys.executable, "-m", "host.emulator", board, str(image), "--serial", serial]
+        if usb:
+            command.append("--usb")
+        if shunt_ohm is not None:
+            command += ["--shunt", repr(shunt_ohm)]
+        if meter is not None:
+            command += ["--meter", meter]
         python_path = _with_packages(os.environ.get("PYTHONPATH"))
-        super().__init__([*command, "--usb"] if usb else command, {"PYTHONPATH": python_path})
+        super().__init__(command, {"PYTHONPATH": python_path})
 
 
 class NativeBoard(BoardProcess):

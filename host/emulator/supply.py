@@ -1,4 +1,4 @@
-"""What the emulated board draws from its supply, by the state of its core."""
+"""What the emulated board draws from its supply, by the state of its core and clocks."""
 
 from __future__ import annotations
 
@@ -8,40 +8,77 @@ from typing import Protocol
 from toolchain.board import EmulatorModel
 
 
-class CoreClock(Protocol):
+class CoreState(Protocol):
     """What the supply model reads of an emulated core."""
+
+    @property
+    def core_hz(self) -> float:
+        """Its clock."""
+
+    @property
+    def core_v(self) -> float:
+        """Its voltage."""
+
+    @property
+    def plls_on(self) -> int:
+        """PLLs that are powered."""
+
+    @property
+    def deeply_asleep(self) -> bool:
+        """Whether its clocks are gated while it waits."""
 
     def now_s(self) -> float:
         """Virtual seconds since the start."""
 
-    def busy_s(self) -> float:
-        """Virtual seconds in which the core executed instructions."""
+    def cycles(self) -> int:
+        """Core cycles in which it executed instructions, since the start."""
 
 
 @dataclass(frozen=True)
-class Supply:
-    """Two-state supply: one current while the core runs, another while it waits.
+class _Mark:
+    """Up to where the charge is added up."""
 
-    The currents and their sources are the board file's ``[emulator.current_a]``. Charge follows
-    from the time in each state, so an average over any interval is exact for this model.
+    now_s: float
+    cycles: int
+
+
+class Supply:
+    """Current by state: the core executes, waits with its clocks running, or sleeps deeply.
+
+    The currents, their dependence on clock and core voltage, and their sources are the board
+    file's ``[emulator]``. Charge follows from the time in each state, so an average over any
+    interval is exact for this model.
+
+    Args:
+        model: the board file's.
+        core: whose state it follows; :meth:`settle` is called before that changes, other than
+            between executing and waiting.
     """
 
-    clock: CoreClock
-    running_a: float
-    waiting_a: float
-    supply_v: float
+    def __init__(self, model: EmulatorModel, core: CoreState) -> None:
+        self.supply_v = model.supply_v
+        self._model = model
+        self._core = core
+        self._charge_c = 0.0
+        self._mark = _Mark(core.now_s(), core.cycles())
 
-    @classmethod
-    def of(cls, model: EmulatorModel, clock: CoreClock) -> Supply:
-        """The supply that a board file describes."""
-        return cls(
-            clock=clock,
-            running_a=model.current_a.running.value,
-            waiting_a=model.current_a.waiting.value,
-            supply_v=model.supply_v,
-        )
+    def now_s(self) -> float:
+        """Virtual seconds since the start."""
+        return self._core.now_s()
 
     def charge_c(self) -> float:
         """Coulomb drawn since the start."""
-        busy_s = self.clock.busy_s()
-        return busy_s * self.running_a + (self.clock.now_s() - busy_s) * self.waiting_a
+        core, model = self._core, self._model
+        elapsed_s = core.now_s() - self._mark.now_s
+        busy_s = (core.cycles() - self._mark.cycles) / core.core_hz
+        running_a = model.awake_a(core.core_hz, core.core_v, running=True)
+        if core.deeply_asleep:
+            resting_a = model.asleep_a(core.plls_on)
+        else:
+            resting_a = model.awake_a(core.core_hz, core.core_v, running=False)
+        return self._charge_c + busy_s * running_a + (elapsed_s - busy_s) * resting_a
+
+    def settle(self) -> None:
+        """Add up what was drawn in the state that is about to end."""
+        self._charge_c = self.charge_c()
+        self._mark = _Mark(self._core.now_s(), self._core.cycles())

@@ -15,8 +15,8 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from enum import Enum
 
-from host.emulator.ina228 import Alarm
 from host.emulator.usb_controller import PACKET_BYTES, Handshake, UsbDeviceController
+from host.emulator.wall_clock import Alarm
 
 NANOS_PER_BYTE = 8e9 / 12e6
 OVERHEAD_BYTES = 13

@@ -2,73 +2,15 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable
-
 import pytest
 
 from host.emulator import ina228
 from host.emulator.ina228 import Ina228
-from host.emulator.supply import Supply
-
-
-class Clock:
-    """Virtual time with alarms, and a core that is busy or not."""
-
-    def __init__(self) -> None:
-        self.nanos = 0.0
-        self.busy_nanos = 0.0
-        self.busy = False
-        self._queue: list[tuple[float, int, Alarm]] = []
-
-    def now_s(self) -> float:
-        return self.nanos * 1e-9
-
-    def busy_s(self) -> float:
-        return self.busy_nanos * 1e-9
-
-    def create_alarm(self, callback: Callable[[], None]) -> Alarm:
-        return Alarm(self, callback)
-
-    def advance_us(self, us: float) -> None:
-        end = self.nanos + us * 1e3
-        while self._queue and self._queue[0][0] <= end:
-            due, _, alarm = heapq.heappop(self._queue)
-            if alarm.due == due:
-                self._move_to(due)
-                alarm.due = None
-                alarm.callback()
-        self._move_to(end)
-
-    def _move_to(self, nanos: float) -> None:
-        if self.busy:
-            self.busy_nanos += nanos - self.nanos
-        self.nanos = nanos
-
-
-class Alarm:
-    def __init__(self, clock: Clock, callback: Callable[[], None]) -> None:
-        self.clock = clock
-        self.callback = callback
-        self.due: float | None = None
-
-    def schedule(self, delta_nanos: float) -> None:
-        self.due = self.clock.nanos + delta_nanos
-        heapq.heappush(self.clock._queue, (self.due, id(self), self))
-
-    def cancel(self) -> None:
-        self.due = None
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def meter(clock: Clock) -> Ina228:
-    supply = Supply(clock, running_a=0.025, waiting_a=0.020, supply_v=5.0)
-    return Ina228(0x40, supply, 0.015, clock.create_alarm)
+def meter(clock, load) -> Ina228:
+    return Ina228(0x40, load(0.025, 0.020), 0.015, clock.create_alarm)
 
 
 def write(meter: Ina228, register: int, value: int) -> None:
@@ -95,7 +37,7 @@ def test_ids(meter: Ina228) -> None:
     assert read(meter, ina228.DEVICE_ID) >> 4 == 0x228
 
 
-def test_a_conversion_by_hand(meter: Ina228, clock: Clock) -> None:
+def test_a_conversion_by_hand(meter: Ina228, clock) -> None:
     set_up(meter)
     clock.advance_us(299)
     assert read(meter, ina228.CURRENT) == 0  # not complete yet
@@ -110,7 +52,7 @@ def test_a_conversion_by_hand(meter: Ina228, clock: Clock) -> None:
     assert not read(meter, ina228.DIAG_ALRT) & ina228.CNVRF
 
 
-def test_energy_of_one_second(meter: Ina228, clock: Clock) -> None:
+def test_energy_of_one_second(meter: Ina228, clock) -> None:
     set_up(meter)
     write(meter, ina228.CONFIG, ina228.ADCRANGE | ina228.RSTACC)
     write(meter, ina228.ADC_CONFIG, 0xB << 12 | 2 << 9 | 2 << 6 | 2 << 3)
@@ -123,7 +65,7 @@ def test_energy_of_one_second(meter: Ina228, clock: Clock) -> None:
     assert charge_c == pytest.approx(0.020 * 0.9999, rel=1e-3)
 
 
-def test_the_current_follows_the_core(meter: Ina228, clock: Clock) -> None:
+def test_the_current_follows_the_core(meter: Ina228, clock) -> None:
     set_up(meter)
     clock.busy = True
     clock.advance_us(300)
@@ -134,7 +76,7 @@ def test_the_current_follows_the_core(meter: Ina228, clock: Clock) -> None:
     assert read(meter, ina228.VSHUNT) >> 4 == 4320  # 22.5 mA
 
 
-def test_accumulators_reset_only_on_request(meter: Ina228, clock: Clock) -> None:
+def test_accumulators_reset_only_on_request(meter: Ina228, clock) -> None:
     set_up(meter)
     clock.advance_us(100_000)
     first = read(meter, ina228.ENERGY)
@@ -145,9 +87,8 @@ def test_accumulators_reset_only_on_request(meter: Ina228, clock: Clock) -> None
     assert read(meter, ina228.CONFIG) == ina228.ADCRANGE
 
 
-def test_a_current_over_the_calibrated_range_is_flagged(clock: Clock) -> None:
-    supply = Supply(clock, running_a=2.0, waiting_a=2.0, supply_v=5.0)
-    meter = Ina228(0x40, supply, 0.015, clock.create_alarm)
+def test_a_current_over_the_calibrated_range_is_flagged(clock, load) -> None:
+    meter = Ina228(0x40, load(2.0, 2.0), 0.015, clock.create_alarm)
     set_up(meter)
     clock.advance_us(300)
     assert read(meter, ina228.DIAG_ALRT) & ina228.MATHOF
