@@ -127,15 +127,18 @@ class BoardClient:
 
     # -- requests -------------------------------------------------------------------------------
 
-    def hello(self) -> Identity:
+    def hello(self, tries: int = GREETING_TRIES) -> Identity:
         """Ask who is there.
+
+        Args:
+            tries: how often, each with :data:`GREETING_GRACE_S` of silence.
 
         Raises:
             LinkTimeoutError: nothing that speaks the protocol answered.
             ProtocolError: the board speaks another version of it.
         """
         patient = self.line.tries, self.line.grace_s
-        self.line.tries = GREETING_TRIES
+        self.line.tries = tries
         self.line.grace_s = min(self.line.grace_s, GREETING_GRACE_S * self.pace)
         self.line.strange_bytes = 0
         try:
@@ -143,7 +146,7 @@ class BoardClient:
             reply = self.request(wire.HelloRequest(), wire.HelloReply)
         except LinkTimeoutError as error:
             raise LinkTimeoutError(
-                f"{self.port}: nothing answered HELLO in {GREETING_TRIES} tries; "
+                f"{self.port}: nothing answered HELLO in {tries} tries; "
                 + (
                     f"{self.line.strange_bytes} bytes came that are not of this protocol"
                     if self.line.strange_bytes
@@ -203,7 +206,7 @@ class BoardClient:
         """Run the network on any number of rows, several frames of them in flight.
 
         Args:
-            inputs: (n, n_in) int8 or float32, as the network takes them.
+            inputs: (n, n_in) int8, int16 or float32, as the network takes them.
             n_outputs: values per output row.
             output_element: what those values are.
 
@@ -229,7 +232,7 @@ class BoardClient:
         """Decide any number of rows on the board, several frames of them in flight.
 
         Args:
-            inputs: (n, n_in) states, int8 or float32 as the network takes them.
+            inputs: (n, n_in) states, int8, int16 or float32 as the network takes them.
             masks: (n, n_actions) bool, true where an action is allowed.
             period: names the period that the rows belong to; as much as 16 bits hold is sent.
             decided: rows of the period that were decided before these; 0 begins it.
@@ -255,7 +258,14 @@ class BoardClient:
 
     def window(self, request: wire.WindowRequest) -> wire.WindowReply:
         """Bound one energy window on the board."""
-        work_s = request.duration_us * 1e-6 * self.pace + self._work_s(request.iterations)
+        waits_s = request.duration_us * 1e-6
+        if request.kind == wire.WindowKind.WAKE:
+            waits_s *= request.iterations
+        work_s = waits_s * self.pace
+        if request.kind == wire.WindowKind.LINK:
+            work_s += request.iterations * BITS_PER_BYTE / self.baud
+        elif request.kind == wire.WindowKind.INFERENCE:
+            work_s += self._work_s(request.iterations)
         return self.request(request, wire.WindowReply, work_s)
 
     def meter(self) -> wire.MeterReply:
@@ -337,7 +347,7 @@ def rows_per_frame(max_payload: int, request_row_bytes: int, reply_row_bytes: in
 
 
 def decide_rows(inputs: np.ndarray, masks: np.ndarray) -> bytes:
-    """Rows of DECIDE and WINDOW: a mask byte, then the inputs, int8 or float32.
+    """Rows of DECIDE and WINDOW: a mask byte, then the inputs, int8, int16 or float32.
 
     Raises:
         ProtocolError: the inputs are of a type that the line does not have.
@@ -364,7 +374,7 @@ def _input_bytes(inputs: np.ndarray) -> np.ndarray:
     raise ProtocolError(
         f"inputs of shape {inputs.shape} and type {inputs.dtype}; the line takes rows of "
         f"{' or '.join(element.name.lower() for element in ELEMENT_TYPES)}",
-        hint="quantize the inputs for an int8 network, or convert them to float32",
+        hint="quantize the inputs as the network takes them, or convert them to float32",
     )
 
 

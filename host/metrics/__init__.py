@@ -1,5 +1,6 @@
 """The metrics of METRICS.md, for any policy and any target, and their provenance."""
 
+from host.metrics.battery import BatteryFactors, battery_factors, battery_life
 from host.metrics.circular import (
     component_reuse_rate,
     energy_recovery,
@@ -18,23 +19,31 @@ from host.metrics.decision import (
 from host.metrics.energy_saving import decisions_by_mode, energy_saving
 from host.metrics.metric import METRIC_NAMES, UNITS, Metric, Provenance, unavailable, weakest
 from host.metrics.node import (
-    EnergyWindow,
     comms_overhead,
     energy_of_modes,
     energy_per_decision,
     inference_latency,
     memory_footprint,
 )
+from host.metrics.power import PowerFigure, PowerStates, power_states
+from host.metrics.window import EnergyWindow, Estimate, WindowName
 
 __all__ = [
     "DEFAULT_WEIGHTS",
     "METRIC_NAMES",
     "UNITS",
+    "BatteryFactors",
     "EnergyWindow",
+    "Estimate",
     "Interval",
     "Metric",
+    "PowerFigure",
+    "PowerStates",
     "Provenance",
+    "WindowName",
     "adaptability_rate",
+    "battery_factors",
+    "battery_life",
     "bootstrap_interval",
     "comms_overhead",
     "component_reuse_rate",
@@ -50,6 +59,7 @@ __all__ = [
     "material_circularity",
     "material_circularity_indicator",
     "memory_footprint",
+    "power_states",
     "robustness_score",
     "unavailable",
     "waste_generation",

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from host.metrics.decision import decision_quality
 from host.metrics.metric import Provenance
-from host.metrics.node import EnergyWindow, energy_of_modes
+from host.metrics.node import energy_of_modes
+from host.metrics.window import EnergyWindow
 from toolchain.environment import Optimum
 
 FULL, FALLBACK = "full", "fallback"
@@ -32,6 +33,7 @@ def energy_saving(
     optimum: Optimum,
     windows: Sequence[EnergyWindow],
     provenance: Provenance,
+    counted: str = "cycles",
 ) -> dict[str, Any]:
     """Quality and joules of both networks alone, and as the energy budget mixed them.
 
@@ -44,11 +46,12 @@ def energy_saving(
         optimum: of the scenario.
         windows: of both modes, and idle.
         provenance: of the board and its meter.
+        counted: what the rows' cycles are: ``cycles``, or ``instructions`` of some emulators.
 
     Returns:
         JSON values: the budget, in how many decision cycles it was reached, and for each of
         ``full_only``, ``fallback_only`` and ``as_decided`` the quality, who decided, J and median
-        core cycles of a decision. Counting is ``modelled``; J are the windows'.
+        core cycles (or instructions) of a decision. Counting is ``modelled``; J are the windows'.
     """
     counts = decisions_by_mode(rows)
     total = sum(counts.values())
@@ -69,7 +72,7 @@ def energy_saving(
             "energy_per_decision_j": energy.value,
             "idle_subtracted_j": energy.detail.get("idle_subtracted_j"),
             "energy_provenance": str(energy.provenance),
-            "median_cycles": {mode: cycles.get(mode) for mode in decisions},
+            f"median_{counted}": {mode: cycles.get(mode) for mode in decisions},
         }
     return {
         "budget_j_per_decision_cycle": budget["limit_j"],

@@ -3,53 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from statistics import median, stdev
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from host.metrics.metric import UNITS, Metric, Provenance, unavailable
+from host.metrics.metric import UNITS, Metric, Provenance, unavailable, weakest
+from host.metrics.window import (
+    EnergyWindow,
+    energy_each,
+    energy_each_above,
+    mean_power,
+    mixed_parts,
+)
+from toolchain.board import Sourced
 from toolchain.errors import InputError
-
-
-@dataclass(frozen=True)
-class EnergyWindow:
-    """One window that a meter integrated over.
-
-    Args:
-        kind: what the node did inside of it.
-        mode: of its decisions, such as ``full``; empty when idle.
-        iterations: decisions made inside of it; 0 when idle.
-        elapsed_s: s between the meter's reset and its reading.
-        energy_j: J that went into the board.
-        resolution_j: J of the meter's last digit.
-        accepted: whether the window may be used.
-        reason: why it was refused; empty when accepted.
-    """
-
-    kind: Literal["idle", "inference"]
-    iterations: int
-    elapsed_s: float
-    energy_j: float
-    resolution_j: float
-    accepted: bool
-    reason: str = ""
-    mode: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.accepted:
-            return
-        figures = (self.elapsed_s, self.energy_j, self.resolution_j)
-        usable = all(math.isfinite(x) for x in figures) and self.elapsed_s > 0
-        decides = self.iterations > 0 if self.kind == "inference" else self.iterations == 0
-        if not (usable and self.energy_j >= 0 and self.resolution_j >= 0 and decides):
-            raise InputError(
-                f"an accepted {self.kind} window with {self.iterations} iterations, "
-                f"{self.elapsed_s} s, {self.energy_j} J and a resolution of {self.resolution_j} J",
-                hint="refuse the window, with the reason",
-            )
 
 
 def energy_per_decision(windows: Sequence[EnergyWindow], provenance: Provenance) -> Metric:
@@ -57,9 +25,7 @@ def energy_per_decision(windows: Sequence[EnergyWindow], provenance: Provenance)
 
     The value is the board's total. ``detail`` has it apart from the idle-subtracted energy
     (median of ``(energy - idle power x elapsed) / iterations``, None without an idle window),
-    each with a standard uncertainty of one figure: the meter's resolution as a uniform law
-    (resolution / sqrt(12)) and the windows' scatter (standard deviation over sqrt(n)), in
-    quadrature.
+    each with its standard uncertainty and the parts of it (:class:`host.metrics.Estimate`).
 
     Args:
         windows: all that were tried, refused ones included.
@@ -68,37 +34,32 @@ def energy_per_decision(windows: Sequence[EnergyWindow], provenance: Provenance)
     unit = UNITS["energy_per_decision"]
     busy = [w for w in windows if w.accepted and w.kind == "inference"]
     idle = [w for w in windows if w.accepted and w.kind == "idle"]
-    refused = [w.reason for w in windows if not w.accepted]
+    refused = [w.reason for w in windows if not w.accepted and w.kind in ("inference", "idle")]
     if not busy:
         reason = "; ".join(dict.fromkeys(refused)) or "no inference window was taken"
         return unavailable(unit, f"no accepted inference window: {reason}", refused=refused)
-    totals = [w.energy_j / w.iterations for w in busy]
-    steps = [w.resolution_j / w.iterations for w in busy]
-    total_j = median(totals)
+    total = energy_each(busy)
     detail: dict = {
-        "total_j": total_j,
-        "total_uncertainty_j": _uncertainty(totals, max(steps)),
+        "total_j": total.value,
+        "total_uncertainty_j": total.uncertainty,
+        "total_uncertainty_parts_j": total.parts,
         "idle_subtracted_j": None,
         "idle_subtracted_uncertainty_j": None,
+        "idle_subtracted_uncertainty_parts_j": None,
         "idle_power_w": None,
-        "windows_j": totals,
+        "windows_j": [w.each_j for w in busy],
         "iterations": [w.iterations for w in busy],
         "elapsed_s": [w.elapsed_s for w in busy],
         "idle_windows": len(idle),
         "refused": refused,
     }
     if idle:
-        powers = [w.energy_j / w.elapsed_s for w in idle]
-        idle_w = median(powers)
-        power_uncertainty = _uncertainty(powers, max(w.resolution_j / w.elapsed_s for w in idle))
-        nets = [(w.energy_j - idle_w * w.elapsed_s) / w.iterations for w in busy]
-        from_idle = power_uncertainty * max(w.elapsed_s / w.iterations for w in busy)
-        detail["idle_power_w"] = idle_w
-        detail["idle_subtracted_j"] = median(nets)
-        detail["idle_subtracted_uncertainty_j"] = math.hypot(
-            _uncertainty(nets, max(steps)), from_idle
-        )
-    return Metric(total_j, unit, provenance, detail)
+        net = energy_each_above(busy, idle)
+        detail["idle_power_w"] = mean_power(idle).value
+        detail["idle_subtracted_j"] = net.value
+        detail["idle_subtracted_uncertainty_j"] = net.uncertainty
+        detail["idle_subtracted_uncertainty_parts_j"] = net.parts
+    return Metric(total.value, unit, provenance, detail)
 
 
 def energy_of_modes(
@@ -107,9 +68,9 @@ def energy_of_modes(
     """J of the board for one decision of a replay that was decided in several modes.
 
     The mean of :func:`energy_per_decision` of each mode, weighted by the decisions that were made
-    in it. Uncertainties are weighted and added in quadrature, but those of the idle-subtracted
-    energy as they are, since all modes share the idle windows. ``detail["modes"]`` has every mode
-    that has windows, those without a decision too.
+    in it. Parts of the uncertainty that belong to a mode's own windows are weighted and added in
+    quadrature; those that all modes share (the meter's gain and zero, the idle windows) are added
+    as they are. ``detail["modes"]`` has every mode that has windows, those without a decision too.
 
     Args:
         windows: all that were tried, in all modes.
@@ -134,20 +95,18 @@ def energy_of_modes(
         reasons = [f"mode {name}: {apart[name].detail['reason']}" for name in missing]
         return unavailable(unit, "; ".join(reasons) or "no decision was made", modes=modes)
 
-    def weighted(key: str, add: Callable[..., float]) -> float | None:
-        parts = [(share, apart[name].detail[key]) for name, share in shares.items()]
-        if any(figure is None for _, figure in parts):
-            return None
-        return add(*(share * figure for share, figure in parts))
-
-    def plus(*parts: float) -> float:
-        return math.fsum(parts)
+    def mixed(name: str) -> dict[str, Any]:
+        details = [(share, apart[mode].detail) for mode, share in shares.items()]
+        keys = (f"{name}_j", f"{name}_uncertainty_j", f"{name}_uncertainty_parts_j")
+        if any(detail[keys[0]] is None for _, detail in details):
+            return dict.fromkeys(keys)
+        parts = mixed_parts([(share, detail[keys[2]]) for share, detail in details])
+        value = math.fsum(share * detail[keys[0]] for share, detail in details)
+        return dict(zip(keys, (value, math.hypot(*parts.values()), parts), strict=True))
 
     detail = {
-        "total_j": weighted("total_j", plus),
-        "total_uncertainty_j": weighted("total_uncertainty_j", math.hypot),
-        "idle_subtracted_j": weighted("idle_subtracted_j", plus),
-        "idle_subtracted_uncertainty_j": weighted("idle_subtracted_uncertainty_j", plus),
+        **mixed("total"),
+        **mixed("idle_subtracted"),
         "idle_power_w": next(iter(apart.values())).detail["idle_power_w"],
         "modes": modes,
     }
@@ -183,13 +142,20 @@ def memory_footprint(
     return Metric(float(flash + ram), UNITS["memory_footprint"], provenance, detail)
 
 
-def inference_latency(cycles: np.ndarray, clock_hz: float, provenance: Provenance) -> Metric:
+def inference_latency(
+    cycles: np.ndarray,
+    clock_hz: float,
+    provenance: Provenance,
+    cycles_per_instruction: Sourced | None = None,
+) -> Metric:
     """s of on-board time of one decision: the median; p95 and maximum in ``detail``.
 
     Args:
         cycles: integers (n,), the board's own count of each decision.
         clock_hz: of the core that counted.
         provenance: of the core.
+        cycles_per_instruction: of the real core, where the counts are instructions, not cycles;
+            the latency is modelled then.
 
     Raises:
         InputError: a count or the clock is not positive.
@@ -203,16 +169,22 @@ def inference_latency(cycles: np.ndarray, clock_hz: float, provenance: Provenanc
             f"{int(cycles.min())} cycles at {clock_hz} Hz: a clock that did not run",
             hint="refuse the measurement",
         )
-    seconds = cycles / clock_hz
-    middle = float(np.median(seconds))
-    detail = {
+    factor = 1.0 if cycles_per_instruction is None else cycles_per_instruction.value
+    seconds = cycles * factor / clock_hz
+    detail: dict[str, Any] = {
         "p95_s": float(np.percentile(seconds, 95)),
         "max_s": float(seconds.max()),
-        "median_cycles": float(np.median(cycles)),
         "clock_hz": float(clock_hz),
         "decisions": int(cycles.size),
     }
-    return Metric(middle, unit, provenance, detail)
+    counted = float(np.median(cycles))
+    if cycles_per_instruction is None:
+        detail["median_cycles"] = counted
+    else:
+        provenance = weakest([provenance, Provenance.MODELLED])
+        detail["median_instructions"] = counted
+        detail["cycles_per_instruction"] = cycles_per_instruction.model_dump()
+    return Metric(float(np.median(seconds)), unit, provenance, detail)
 
 
 def comms_overhead(
@@ -244,8 +216,3 @@ def comms_overhead(
         "messages_per_decision": messages / decisions,
     }
     return Metric(bytes_total / decisions, unit, provenance, detail)
-
-
-def _uncertainty(figures: Sequence[float], resolution: float) -> float:
-    scatter = stdev(figures) / math.sqrt(len(figures)) if len(figures) > 1 else 0.0
-    return math.hypot(scatter, resolution / math.sqrt(12))

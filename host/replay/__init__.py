@@ -2,6 +2,7 @@
 
 from host.replay.budget import EnergyBudget, energy_budget
 from host.replay.closed_loop import Replay, replay
+from host.replay.judging import RanWindow, check_windows, judge_windows
 from host.replay.reference import Reference
 from host.replay.variants import (
     FALLBACK_ONLY,
@@ -12,28 +13,31 @@ from host.replay.variants import (
     variants,
 )
 from host.replay.windows import (
-    MeterScale,
+    ALL_KINDS,
+    DECISIONS,
     WindowPlan,
-    check_windows,
     measure_windows,
-    read_meter,
+    run_windows,
 )
 
 __all__ = [
+    "ALL_KINDS",
+    "DECISIONS",
     "FALLBACK_ONLY",
     "NOMINAL",
     "REGIME_SHIFT",
     "EnergyBudget",
-    "MeterScale",
+    "RanWindow",
     "Reference",
     "Replay",
     "Variant",
     "WindowPlan",
     "check_windows",
     "energy_budget",
+    "judge_windows",
     "measure_windows",
-    "read_meter",
     "replay",
+    "run_windows",
     "shift_day",
     "variants",
 ]

@@ -2,7 +2,7 @@
 
 A day's returns are observed, quantized, sent to the board, decided there, and executed; the next
 day's states follow from that. A day is a decision cycle, which the board begins with its whole
-energy budget. Every decision is compared with the INT8 reference of the network that made it, and
+energy budget. Every decision is compared with the reference of the network that made it, and
 which one that was with the books of the budget. Each day is kept in a journal as soon as it is
 decided, so a replay that broke off goes on at the first missing day.
 """
@@ -188,7 +188,7 @@ def _compare(
         row = int(wrong[0])
         raise MismatchError(
             f"day {day}, row {row}, mode {_mode_name(modes[row])}: the board chose "
-            f"{_name(actions[row])}, the INT8 reference {_name(expected[row])} (outputs "
+            f"{_name(actions[row])}, the reference {_name(expected[row])} (outputs "
             f"{outputs[row].tolist()}, allowed {masks[row].astype(int).tolist()}); {len(wrong)} of "
             f"{len(actions)} rows of that day differ",
             hint="run 'jouleloop infer' with the model and these inputs to see which engine is off",

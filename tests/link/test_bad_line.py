@@ -54,6 +54,15 @@ def test_a_good_line_needs_no_retry(soak_link, program: Path) -> None:
     assert done["rows"] > 0
 
 
+@pytest.mark.firmware
+@pytest.mark.emulator
+def test_the_second_chip_keeps_to_the_same_rules(soak_link, tmp_path: Path) -> None:
+    rates = soak_link.Rates(flip=5e-4, drop=5e-4, delay=0)
+    program = soak_link.build_board(tmp_path, "esp32c3")
+    done = soak_link.soak(program, 80, seed=2, rates=rates, name="esp32c3")
+    assert done["flips"] > 0 and done["drops"] > 0 and done["retries"] > 0
+
+
 @pytest.mark.parametrize("forgets", [False, True])
 def test_a_window_that_forgets_the_oldest_is_caught(
     soak_link, program: Path, monkeypatch: pytest.MonkeyPatch, forgets: bool
