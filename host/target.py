@@ -1,24 +1,32 @@
 """What a target string names: ``BOARD[@WHERE]``.
 
 ``pico@emulator`` is an emulated board behind its UART, ``pico@emulator+usb`` the same board behind
-its USB serial line, ``pico@/dev/ttyUSB0`` a serial port, ``pico@rfc2217://lab:4000`` a port
-elsewhere that pyserial can open. ``native`` is the firmware as a process of this machine; it has no
-place.
+its USB serial line. ``pico`` is the one that is plugged in, ``pico@SERIAL`` the one with that USB
+serial number, ``pico@1-1.2`` the one at that USB port, ``pico@/dev/ttyUSB0`` what is behind a
+serial port, ``pico@/media/me/RPI-RP2`` what is behind a BOOTSEL drive, ``pico@rfc2217://lab:4000``
+a port elsewhere that pyserial can open. ``native`` is the firmware as a process of this machine; it
+has no place.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from serial.tools import list_ports
-
-from host.metrics import Provenance
-from toolchain.board import Board, load_board
+from host.plugged import is_usb_location
+from toolchain.board import Board, Sourced, at_clock, load_board, with_shunt
 from toolchain.errors import TargetError
+
+if TYPE_CHECKING:
+    from host.metrics import Provenance
 
 EMULATOR = "emulator"
 EMULATOR_USB = "emulator+usb"
 NATIVE = "native"
+_SERIAL = re.compile(r"[0-9A-Fa-f:]{8,}")
+"""USB serial numbers of boards: the unique id of a flash, or a MAC address."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,8 @@ class Target:
 
     Attributes:
         board: the board file.
-        where: ``"emulator"``, a device path or a pyserial URL; ``"native"`` for a process.
+        where: ``"emulator"``, a device path, a pyserial URL, a USB serial number or a USB port;
+            ``"native"`` for a process, empty for the one that is plugged in.
         usb: the emulated board is spoken to over its USB serial line; what line a physical board
             is spoken to over is the port's own.
     """
@@ -47,13 +56,9 @@ class Target:
         return self.where == NATIVE
 
     @property
-    def usb_serial(self) -> bool:
-        """Whether the port is this board's own USB serial line, by its vendor and product id."""
-        usb = self.board.usb
-        return usb is not None and any(
-            (port.device, port.vid, port.pid) == (self.where, usb.vendor_id, usb.product_id)
-            for port in list_ports.comports()
-        )
+    def at_port(self) -> bool:
+        """Whether the place is a serial port, a drive or a URL."""
+        return _is_port(self.where)
 
     @property
     def provenance(self) -> Provenance:
@@ -62,9 +67,35 @@ class Target:
         A process runs at the pace of the machine that it is on, whatever else that does, so what it
         says of them is no figure of any board's.
         """
+        from host.metrics import Provenance  # brings all of the metrics' packages
+
         if self.native:
             return Provenance.UNAVAILABLE
         return Provenance.EMULATED if self.emulated else Provenance.MEASURED
+
+    @property
+    def cycles_per_instruction(self) -> Sourced | None:
+        """Of the real core, where what the board counts as cycles are instructions; else None."""
+        model = self.board.emulator
+        return model.cycles_per_instruction if self.emulated and model is not None else None
+
+    @property
+    def counts(self) -> str:
+        """What the board's counter of cycles counts: ``cycles`` or ``instructions``."""
+        return "cycles" if self.cycles_per_instruction is None else "instructions"
+
+    def require_cycles(self) -> None:
+        """Refuse an emulator that counts instructions, where cycles are to be counted.
+
+        Raises:
+            TargetError: it is one.
+        """
+        if self.cycles_per_instruction is not None:
+            raise TargetError(
+                f"{self} executes one instruction a cycle: what it counts are no core's cycles",
+                hint=f"use a board, as {self.board.name}@/dev/ttyUSB0; 'jouleloop infer {self}' "
+                "counts instructions",
+            )
 
     def require_board(self) -> None:
         """Refuse a process, where time, memory and energy are to be measured.
@@ -79,34 +110,45 @@ class Target:
                 hint=f"use pico@{EMULATOR}; 'jouleloop infer {self}' runs a network on it",
             )
 
+    def labelled(self, identity: Mapping[str, Any]) -> dict[str, Any]:
+        """What answered, with whether its clock is faster than the chip's maker specifies."""
+        outside = self.board.cpu.outside_specification(identity["clock_hz"])
+        return {**identity, "outside_specification": outside}
+
     @property
     def individual(self) -> str:
         """Which board it is, whichever of its lines is used."""
-        return self.board.name if self.native else f"{self.board.name}@{self.where}"
+        unplaced = self.native or not self.where
+        return self.board.name if unplaced else f"{self.board.name}@{self.where}"
 
     def __str__(self) -> str:
         return f"{self.individual}+usb" if self.usb else self.individual
 
 
-def parse_target(text: str) -> Target:
+def parse_target(
+    text: str, *, clock_hz: int | None = None, shunt_ohm: float | None = None
+) -> Target:
     """Read a target string.
 
+    Args:
+        text: ``BOARD[@WHERE]``.
+        clock_hz: of the core, instead of what the board file says; an image is built for it.
+        shunt_ohm: beside the board's meter, likewise.
+
     Raises:
-        TargetError: no place given, or one that cannot be.
-        BoardFileError: no such board.
+        TargetError: the place is none, or the board cannot be there.
+        BoardFileError: no such board, or one that has no clock or shunt to change.
     """
     name, at, where = text.partition("@")
     board = load_board(name)
+    if clock_hz is not None:
+        board = at_clock(board, clock_hz)
+    if shunt_ohm is not None:
+        board = with_shunt(board, shunt_ohm)
     if board.chip == "posix":
         if at:
             raise TargetError(f"target {text!r}: a process has no place", hint=f"use {name}")
         return Target(board, NATIVE)
-    if not at:
-        ports = [port.device for port in list_ports.comports()]
-        raise TargetError(
-            f"target {text!r} names no place; serial ports seen: {', '.join(ports) or 'none'}",
-            hint=f"say where: {name}@{EMULATOR}, or {name}@PORT with the port of its UART",
-        )
     usb = where == EMULATOR_USB
     where = EMULATOR if usb else where
     if where == EMULATOR and board.emulator is None:
@@ -115,10 +157,15 @@ def parse_target(text: str) -> Target:
         raise TargetError(
             f"board {name!r} has no [usb] in its board file", hint=f"use {name}@{EMULATOR}"
         )
-    port = where.startswith(("/", "COM")) or "://" in where
-    if where != EMULATOR and not port:
+    plugged = (not at) or _is_port(where) or is_usb_location(where) or _SERIAL.fullmatch(where)
+    if where != EMULATOR and not plugged:
         raise TargetError(
             f"target {text!r}: {where!r} is not a place",
-            hint=f"use {name}@{EMULATOR}, {name}@/dev/ttyUSB0 or {name}@rfc2217://HOST:PORT",
+            hint=f"use {name}@{EMULATOR}, {name} for the one that is plugged in, or a port as in "
+            f"{name}@/dev/ttyUSB0 or {name}@rfc2217://HOST:PORT",
         )
     return Target(board, where, usb)
+
+
+def _is_port(where: str) -> bool:
+    return where.startswith(("/", "COM")) or "://" in where

@@ -1,73 +1,66 @@
-"""Flash an RP2040 through its boot ROM's mass storage drive.
-
-The drive is told by its ``INFO_UF2.TXT``, not by its label (RP2040 datasheet 2.8.4.2).
-"""
+"""Bring a running board into its boot ROM's USB mode, and find it there."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
-from pathlib import Path
 
-from toolchain.errors import TargetError
+from host.flash.flasher import TimeLimits
+from host.link import touch_1200
+from host.plugged import Machine, PluggedBoard, plugged_boards
+from toolchain.errors import FlashError
 
-INFO = "INFO_UF2.TXT"
-BOARD_ID = "RPI-RP2"
-MOUNTS = Path("/proc/mounts")
-GONE_TIMEOUT_S = 20.0
-APPEARS_TIMEOUT_S = 15.0
+POLL_S = 0.05
 
 
-def find_drives(mounts: Path = MOUNTS) -> list[Path]:
-    """Mounted drives whose INFO_UF2.TXT says that they are an RP2040 in BOOTSEL mode."""
-    drives = []
-    for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
-        fields = line.split(" ")
-        if len(fields) > 2 and fields[2] in ("vfat", "msdos"):
-            folder = Path(fields[1].encode().decode("unicode_escape"))
-            info = folder / INFO
-            if info.is_file() and f"Board-ID: {BOARD_ID}" in info.read_text(errors="replace"):
-                drives.append(folder)
-    return drives
+def enter_bootsel(
+    board: PluggedBoard, machine: Machine, limits: TimeLimits, *, mounted: bool
+) -> PluggedBoard:
+    """Touch a board's own USB line at 1200 baud, and wait until it is there as a boot ROM.
 
+    In BOOTSEL mode a board has lost its serial number, so it is known by the USB port that it is
+    plugged into; where the machine does not say that, by having come just now.
 
-def wait_for_drive(mounts: Path = MOUNTS, timeout_s: float = APPEARS_TIMEOUT_S) -> None:
-    """Wait until a board that was sent into BOOTSEL mode has been mounted, or give up.
-
-    Whether there is one is for :func:`flash` to say.
-    """
-    deadline = time.monotonic() + timeout_s
-    while not find_drives(mounts) and time.monotonic() < deadline:
-        time.sleep(0.2)
-
-
-def flash(image: Path, mounts: Path = MOUNTS, timeout_s: float = GONE_TIMEOUT_S) -> Path:
-    """Copy a UF2 to the one drive that waits for it, and wait until the board has taken it.
+    Args:
+        board: a running one.
+        machine: where to look.
+        limits: how long to wait.
+        mounted: wait for its drive to be mounted as well, though no longer than the limit.
 
     Raises:
-        TargetError: no drive, several, or one that stays.
+        FlashError: it did not appear, or several did.
+        LinkError: its port cannot be opened.
     """
-    drives = find_drives(mounts)
-    if len(drives) != 1:
-        raise TargetError(
-            f"{len(drives)} RP2040 boards in BOOTSEL mode are mounted, expected 1"
-            + (f": {', '.join(map(str, drives))}" if drives else ""),
-            hint="hold BOOTSEL while plugging the board in, and mount its drive; or flash "
-            f"{image.name} by hand and use --no-flash",
-        )
-    drive = drives[0]
-    destination = drive / image.name
-    with image.open("rb") as source, destination.open("wb") as sink:
-        shutil.copyfileobj(source, sink)
-        sink.flush()
-        os.fsync(sink.fileno())
-    deadline = time.monotonic() + timeout_s
-    while (drive / INFO).exists():
-        if time.monotonic() > deadline:
-            raise TargetError(
-                f"{drive} is still there {timeout_s:.0f} s after {image.name} was copied",
-                hint="check that the image is for this chip; unplug the board and try again",
+    assert board.port is not None, "a board in BOOTSEL mode is there already"
+    earlier = {other.target for other in plugged_boards(board.board, machine) if other.bootsel}
+    touch_1200(board.port)
+    appears_by = time.monotonic() + limits.appears_s
+    mounted_by: float | None = None
+    while True:
+        here = [
+            other
+            for other in plugged_boards(board.board, machine)
+            if other.bootsel
+            and (
+                other.location == board.location
+                if board.location is not None and other.location is not None
+                else other.target not in earlier
             )
-        time.sleep(0.1)
-    return drive
+        ]
+        now = time.monotonic()
+        if len(here) > 1:
+            raise FlashError(
+                "several boards came into BOOTSEL mode at once, and nothing tells them apart: "
+                + ", ".join(map(str, here)),
+                hint="unplug all but one",
+            )
+        if here:
+            mounted_by = mounted_by or now + limits.mounted_s
+            if not mounted or here[0].drive is not None or now > mounted_by:
+                return here[0]
+        elif now > appears_by:
+            raise FlashError(
+                f"{board} did not come into BOOTSEL mode within {limits.appears_s:.0f} s of the "
+                "1200-baud touch",
+                hint="hold BOOTSEL while plugging it in, and run the same command again",
+            )
+        time.sleep(POLL_S)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from host.emulator import BoardProcess, EmulatedBoard, NativeBoard
-from host.flash import bootsel
-from host.flash.state import read_flash, write_flash
-from host.link import BoardClient, Identity, check_identity, touch_1200
+from host.flash.physical import Flashed, Tell, carry_out, find_port, plan_flash
+from host.flash.program import Program
+from host.flash.state import flash_file, read_flash, write_flash
+from host.link import BoardClient, Identity
+from host.plugged import Machine
 from host.target import Target
 from toolchain.build import Image
-from toolchain.errors import LinkError
+from toolchain.errors import InputError
 
-COME_BACK_S = 10.0
-"""How long a board that was just flashed may need until it answers."""
 PROCESS_PACE = 100.0
 """How much slower than silicon a board may be that is a process: an emulated core is 40 times."""
 
@@ -30,63 +29,117 @@ def open_target(
     Args:
         target: the board and where it is.
         image: what it is to run.
-        flash: write it first; otherwise what the target already runs must be it.
+        flash: write it first where the target runs something else; otherwise what it already runs
+            must be it.
 
     Raises:
+        FlashError: it cannot be written, or did not come back.
         IdentityError: something else answers.
         LinkError: nothing answers, or the port cannot be opened.
-        TargetError: it cannot be flashed, or was never flashed.
+        TargetError: it is not there, several fit, or it was never flashed.
     """
+    with open_program(target, Program.of(image, target.board), flash=flash) as opened:
+        yield opened
+
+
+@contextmanager
+def open_program(
+    target: Target, program: Program, *, flash: bool
+) -> Iterator[tuple[BoardClient, Identity]]:
+    """As :func:`open_target`, of a program that need not have been built here."""
     if target.emulated or target.native:
-        file = write_flash(target, image.program) if flash else read_flash(target)
+        file = write_flash(target, program.file) if flash else read_flash(target)
         with (
             _power_on(target, file) as board,
             BoardClient.open(
                 board.usb_port or board.port, target.board.link.baud, pace=PROCESS_PACE
             ) as client,
         ):
-            yield client, _checked(client.hello(), target, image)
+            yield client, _checked(client.hello(), program)
         return
-    if flash:
-        if not bootsel.find_drives() and target.usb_serial:
-            touch_1200(target.where)
-            bootsel.wait_for_drive()
-        bootsel.flash(image.program)
-    with _open_port(target, COME_BACK_S if flash else 0.0) as client:
-        yield client, _checked(client.hello(), target, image)
+    port = carry_out(plan_flash(target, program)).port if flash else find_port(target)
+    with BoardClient.open(port, target.board.link.baud) as client:
+        yield client, _checked(client.hello(), program)
+
+
+def flash_target(
+    target: Target,
+    program: Program,
+    *,
+    method: str | None = None,
+    force: bool = False,
+    tell: Tell = lambda line: None,
+) -> Flashed:
+    """Write a program where the target runs something else, and check what answers.
+
+    Args:
+        target: the board and where it is.
+        program: what it is to run.
+        method: the way of writing; None for the first that works.
+        force: write it whatever the target runs.
+        tell: is told every step before it is done.
+
+    Raises:
+        InputError: the target has no such method.
+        FlashError: as :func:`open_target`, like the others that it raises.
+    """
+    if not (target.emulated or target.native):
+        return carry_out(plan_flash(target, program, method=method, force=force), tell=tell)
+    _refuse_method(target, method)
+    written = force or not _holds(target, program)
+    with open_program(target, program, flash=written) as (client, identity):
+        return Flashed(identity, client.port, written, None)
+
+
+def flash_steps(
+    target: Target, program: Program, *, method: str | None = None, force: bool = False
+) -> list[str]:
+    """What :func:`flash_target` would do, a line each; asks the board what it runs.
+
+    Raises:
+        JouleloopError: as :func:`flash_target`, as far as it shows before anything is written.
+    """
+    if not (target.emulated or target.native):
+        machine = Machine()
+        plan = plan_flash(target, program, method=method, force=force, machine=machine)
+        return plan.steps(machine)
+    _refuse_method(target, method)
+    if not force and _holds(target, program):
+        return [f"nothing: {target} has {program.file.name} already"]
+    return [
+        f"copy {program.file.name} to {flash_file(target)}, which is the flash of {target}",
+        "power it on and check what HELLO says against the image",
+    ]
+
+
+def _refuse_method(target: Target, method: str | None) -> None:
+    if method is not None:
+        raise InputError(
+            f"--method {method}: {target} is a process, which is flashed by copying a file",
+            hint="leave out --method",
+        )
+
+
+def _holds(target: Target, program: Program) -> bool:
+    program.placed()
+    file = flash_file(target)
+    return file.is_file() and file.read_bytes() == program.file.read_bytes()
 
 
 def _power_on(target: Target, file: Path) -> BoardProcess:
     if target.native:
         return NativeBoard(file, serial=target.individual)
-    return EmulatedBoard(target.board.name, file, serial=target.individual, usb=target.usb)
-
-
-def _open_port(target: Target, within_s: float) -> BoardClient:
-    """Open the port; a board that was just flashed may need a moment to come back."""
-    deadline = time.monotonic() + within_s
-    while True:
-        client: BoardClient | None = None
-        try:
-            client = BoardClient.open(target.where, target.board.link.baud)
-            client.hello()
-        except LinkError:
-            if client is not None:
-                client.close()
-            if time.monotonic() >= deadline:
-                raise
-            time.sleep(0.2)
-        else:
-            return client
-
-
-def _checked(found: Identity, target: Target, image: Image) -> Identity:
-    check_identity(
-        found,
-        board=target.board.name,
-        engine=image.engine.name.lower(),
-        model_sha256=image.model_sha256,
-        fallback_sha256=image.fallback_sha256,
-        image_sha256=image.image_sha256,
+    meter = target.board.meter
+    return EmulatedBoard(
+        target.board.name,
+        file,
+        serial=target.individual,
+        usb=target.usb,
+        shunt_ohm=None if meter is None else meter.shunt_ohm,
+        meter=None if meter is None else meter.kind,
     )
+
+
+def _checked(found: Identity, program: Program) -> Identity:
+    program.check(found)
     return found
