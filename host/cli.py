@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from rich.console import Console
 
-from host.chain.settings import GeneratorName, PresetName
+from host.presets import GeneratorName, PresetName
 from toolchain import __version__
 from toolchain.errors import InputError, JouleloopError
 
@@ -90,6 +90,31 @@ EnergyBudgetOption = Annotated[
         "by default what the board file says",
     ),
 ]
+MeterOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="METER",
+        help="board, none, ppk2[:PORT],volt=V, joulescope[:SERIAL] or trace:FILE; by default the "
+        "board's own where it has one",
+    ),
+]
+ShuntOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="OHM",
+        help="shunt beside the board's meter, which the image is then built for; by default what "
+        "the board file says",
+    ),
+]
+ClockOption = Annotated[
+    float | None,
+    typer.Option(
+        "--clock",
+        metavar="MHZ",
+        help="core clock that the image is built for, such as 48, 125, 133 or, outside of the "
+        "chip's specification, 200; by default what the board file says",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON on stdout")]
 ForceOption = Annotated[bool, typer.Option("--force", help="run it even when nothing has changed")]
 FlashBudgetOption = Annotated[
@@ -105,6 +130,20 @@ KernelsOption = Annotated[
 ]
 NoFlashOption = Annotated[
     bool, typer.Option("--no-flash", help="use what the target runs, after checking its identity")
+]
+
+TimeLimitOption = Annotated[
+    float | None,
+    typer.Option(
+        min=1, metavar="S", help="of each board; one that takes longer is given up [3600]"
+    ),
+]
+LeaseWaitOption = Annotated[
+    float | None,
+    typer.Option(min=0, metavar="S", help="to wait for another process that has a board [600]"),
+]
+EmulatorsOption = Annotated[
+    int | None, typer.Option(min=1, help="emulated boards that run at once; one a core by default")
 ]
 
 
@@ -127,6 +166,18 @@ def _file_budget(text: str | None) -> FlashBudget:
     """The same for a command that keeps nothing, where full speed is what is not limited."""
     budget = _flash_budget(text)
     return None if budget == "full" else budget
+
+
+def _clock_hz(mhz: float | None) -> int | None:
+    if mhz is not None and not 0 < mhz < 1e6:
+        raise InputError(f"--clock {mhz} is no clock in MHz", hint="for example --clock 48")
+    return None if mhz is None else round(mhz * 1e6)
+
+
+def _given(kind: type[Any], options: dict[str, Any]) -> Any:
+    """The options that are given, as what they are options of; None when none is."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return kind(**given) if given else None
 
 
 def _print_json(value: Any) -> None:
@@ -161,6 +212,9 @@ def bench(
     out: OutOption = None,
     flash_budget: FlashBudgetOption = None,
     energy_budget: EnergyBudgetOption = None,
+    meter: MeterOption = None,
+    shunt: ShuntOption = None,
+    clock: ClockOption = None,
     as_json: JsonOption = False,
     force: ForceOption = False,
     no_flash: NoFlashOption = False,
@@ -168,7 +222,8 @@ def bench(
     """Run the whole chain and print the eleven metrics.
 
     Examples: jouleloop bench pico@emulator --preset quick --seed 42 ; jouleloop bench
-    pico@emulator --returns returns.csv --nodes nodes.csv --edges edges.csv
+    pico@emulator --returns returns.csv --nodes nodes.csv --edges edges.csv ; jouleloop bench
+    pico@/dev/ttyUSB0 --meter ppk2,volt=5.0
     """
     from host.chain import bench as run_bench
     from host.report import print_result
@@ -187,6 +242,9 @@ def bench(
         tables=OwnTables(returns, graph, nodes, edges),
         flash_budget=_flash_budget(flash_budget),
         energy_budget=energy_budget,
+        meter=meter,
+        shunt_ohm=shunt,
+        clock_hz=_clock_hz(clock),
     )
     if as_json:
         _print_json(result)
@@ -207,6 +265,8 @@ def _stage(
     generator: GeneratorName | None = None,
     tables: OwnTables | None = None,
     options: dict[str, Any] | None = None,
+    clock_hz: int | None = None,
+    shunt_ohm: float | None = None,
 ) -> None:
     from host.chain import run_stage
 
@@ -227,6 +287,8 @@ def _stage(
         generator=generator,
         tables=tables,
         options=options,
+        clock_hz=clock_hz,
+        shunt_ohm=shunt_ohm,
     )
     if as_json:
         _print_json(summary)
@@ -349,7 +411,7 @@ def import_(
 @app.command(name="compile")
 def compile_(
     model: Annotated[
-        Path | None, typer.Argument(help="an INT8 .tflite; without it, the run folder's policy")
+        Path | None, typer.Argument(help="a quantized .tflite; without it, the run folder's policy")
     ] = None,
     out: OutOption = None,
     kernels: Annotated[
@@ -359,7 +421,7 @@ def compile_(
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Generate C from an INT8 .tflite: the model as an array, and the ahead-of-time program.
+    """Generate C from a quantized .tflite: the model as an array, and the ahead-of-time program.
 
     A MODEL gets the portable kernels, plain C for any core, unless --kernels says otherwise; with
     --flash-budget it gets the Pico's, since the portable ones have one size.
@@ -399,6 +461,7 @@ def build(
     target: TargetArgument,
     out: OutOption = None,
     flash_budget: FlashBudgetOption = None,
+    clock: ClockOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -408,31 +471,69 @@ def build(
     runs/mine --flash-budget smallest
     """
     options = {"flash_budget": _flash_budget(flash_budget)}
-    _stage("build", out, target=target, force=force, as_json=as_json, options=options)
+    _stage(
+        "build",
+        out,
+        target=target,
+        force=force,
+        as_json=as_json,
+        options=options,
+        clock_hz=_clock_hz(clock),
+    )
 
 
 @app.command()
 def flash(
     target: TargetArgument,
     out: OutOption = None,
+    image: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="an image instead of a run folder's")
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            metavar="msc|picoboot|swd[:PROBE]|...",
+            help="how it is written; by default the first way of the board that works",
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="write it even where the target runs it already")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="say what would be done, and change nothing")
+    ] = False,
     no_flash: NoFlashOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Flash a run folder's image and check the identity of what answers.
+    """Flash a run's image (by default the newest run's) and check the identity of what answers.
 
-    Example: jouleloop flash pico@emulator --out runs/mine
+    Examples: jouleloop flash pico ; jouleloop flash pico@e660583883724a32 --out runs/mine ;
+    jouleloop flash pico --image firmware.uf2 --method picoboot
     """
     from host.chain import flash_run
 
-    if out is None:
-        raise InputError("'jouleloop flash' works on a run folder", hint="name one with --out DIR")
-    identity = flash_run(target, out, flash=not no_flash)
+    def tell(line: str) -> None:
+        messages.print(line, markup=False, soft_wrap=True)
+
+    summary = flash_run(
+        target,
+        out,
+        file=image,
+        flash=not no_flash,
+        method=method,
+        force=force,
+        dry_run=dry_run,
+        tell=tell,
+    )
     if as_json:
-        _print_json(identity)
+        _print_json(summary)
+    elif dry_run:
+        print(f"{target}: {summary['file']}", *summary["steps"], sep="\n  ")
     else:
         print(
-            f"{target}: {identity['board']} {identity['chip_id']} runs {identity['engine']} image "
-            f"{identity['image_sha256'][:12]}, model {identity['model_sha256'][:12]}"
+            f"{target}: {'written' if summary['written'] else 'unchanged'}; {summary['board']} "
+            f"{summary['chip_id']} runs {summary['engine']} image "
+            f"{summary['image_sha256'][:12]}, model {summary['model_sha256'][:12]}"
         )
 
 
@@ -441,14 +542,19 @@ def replay(
     target: TargetArgument,
     out: OutOption = None,
     energy_budget: EnergyBudgetOption = None,
+    meter: MeterOption = None,
+    shunt: ShuntOption = None,
     force: ForceOption = False,
     no_flash: NoFlashOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Replay the scenario to the board and measure its energy windows.
 
+    With --shunt the image is built anew for it first.
+
     Examples: jouleloop replay pico@emulator --out runs/mine ; jouleloop replay pico@emulator
-    --out runs/mine --energy-budget 2e-5
+    --out runs/mine --energy-budget 2e-5 ; jouleloop replay pico@/dev/ttyUSB0 --out runs/mine
+    --meter trace:recording.csv
     """
     _stage(
         "replay",
@@ -457,7 +563,8 @@ def replay(
         force=force,
         flash=not no_flash,
         as_json=as_json,
-        options={"energy_budget": energy_budget},
+        options={"energy_budget": energy_budget, "meter": meter},
+        shunt_ohm=shunt,
     )
 
 
@@ -546,7 +653,7 @@ def score(
 def infer(
     target: TargetArgument,
     model: Annotated[
-        Path, typer.Option(help="a .tflite: INT8 for aot, float32 for float, either for tflm")
+        Path, typer.Option(help="a .tflite: quantized for aot, float32 for float, either for tflm")
     ],
     inputs: Annotated[Path, typer.Option(help=".npy, (n, n_in), of the model's input type")],
     out: Annotated[Path, typer.Option("--out", "-o", help=".npy for (n, n_out)")],
@@ -558,6 +665,7 @@ def infer(
     ] = None,
     kernels: KernelsOption = None,
     flash_budget: FlashBudgetOption = None,
+    clock: ClockOption = None,
     no_flash: NoFlashOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -579,6 +687,7 @@ def infer(
         compiler=None if compiler is None else compiler.value,
         kernels=kernels,
         flash_budget=_file_budget(flash_budget),
+        clock_hz=_clock_hz(clock),
     )
     if as_json:
         _print_json(summary)
@@ -589,24 +698,26 @@ def infer(
             else f"within {summary['largest_difference']:.1e} of the reference"
         )
         print(f"{target}: {summary['rows']} inferences by {summary['engine']}, {agreement}")
-        cycles, memory = summary["cycles"], summary["memory"]
-        if cycles is None:
+        memory = summary["memory"]
+        if memory is None:
             print("cycles, memory: unavailable, since a process of this machine is no board")
         else:
+            what = "cycles" if summary["instructions"] is None else "instructions"
+            counted = summary[what]
             print(
-                f"cycles      {cycles['min']:,} min, {cycles['median']:,} median, "
-                f"{cycles['max']:,} max ({summary['provenance']})\n"
-                f"flash       {memory['flash_bytes']:,} B\n"
-                f"RAM         {memory['ram_static_bytes']:,} B static, "
+                f"{what:<13}{counted['min']:,} min, {counted['median']:,} median, "
+                f"{counted['max']:,} max ({summary['provenance']})\n"
+                f"flash        {memory['flash_bytes']:,} B\n"
+                f"RAM          {memory['ram_static_bytes']:,} B static, "
                 f"{memory['stack_used_bytes']:,} B of stack"
             )
-        print(f"outputs     {out}")
+        print(f"outputs      {out}")
 
 
 @app.command()
 def profile(
     target: TargetArgument,
-    model: Annotated[Path, typer.Option(help="an INT8 .tflite")],
+    model: Annotated[Path, typer.Option(help="a quantized .tflite")],
     kernels: KernelsOption = None,
     flash_budget: FlashBudgetOption = None,
     as_json: JsonOption = False,
@@ -623,6 +734,277 @@ def profile(
         _print_json(summary)
     else:
         print_profile(summary, Console(highlight=False))
+
+
+@app.command()
+def compare(
+    target: TargetArgument,
+    preset: PresetOption = None,
+    seed: SeedOption = None,
+    generator: GeneratorOption = None,
+    out: OutOption = None,
+    scenarios: Annotated[
+        int, typer.Option(help="held-out scenarios that quality is averaged over")
+    ] = 20,
+    meter: MeterOption = None,
+    shunt: ShuntOption = None,
+    clock: ClockOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare float32, int8, int16, pruned, narrow and fallback networks: accuracy against joules.
+
+    Uses the scenario and policy of a run folder of 'bench', or makes them; goes on where it was.
+
+    Examples: jouleloop compare pico@emulator ; jouleloop compare pico@emulator --out runs/mine
+    --json
+    """
+    from host.compare import compare as run_compare
+    from host.compare import print_comparison
+
+    result, path = run_compare(
+        target,
+        preset=preset,
+        seed=seed,
+        generator=generator,
+        out=out,
+        n_scenarios=scenarios,
+        meter=meter,
+        clock_hz=_clock_hz(clock),
+        shunt_ohm=shunt,
+        force=force,
+        command=_command(),
+        console=messages,
+    )
+    if as_json:
+        _print_json(result)
+    else:
+        print_comparison(result, path, Console(highlight=False))
+
+
+@app.command()
+def calibrate(
+    target: TargetArgument,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="fewer networks, for a first look")
+    ] = False,
+    window_s: Annotated[
+        float, typer.Option(min=0.01, max=60, help="shortest energy window, s of the board's clock")
+    ] = 0.055,
+    meter: MeterOption = None,
+    shunt: ShuntOption = None,
+    clock: ClockOption = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="let an emulated calibration replace a measured one")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit cycles and joules to micro-benchmarks on the target, and keep it as its calibration.
+
+    Sizing and every modelled figure take the calibration from then on. It is kept only where it
+    predicts networks that no fit has seen.
+
+    Examples: jouleloop calibrate pico@emulator ; jouleloop calibrate pico@/dev/ttyACM0 --window-s 1
+    """
+    from host.calibrate import calibrate as run_calibrate
+    from host.calibrate import print_calibration
+    from toolchain.errors import MeasurementError
+
+    made = run_calibrate(
+        target,
+        quick=quick,
+        window_s=window_s,
+        meter=meter,
+        clock_hz=_clock_hz(clock),
+        shunt_ohm=shunt,
+        force=force,
+        console=messages,
+    )
+    if as_json:
+        _print_json(made.as_json())
+    else:
+        print_calibration(made, Console(highlight=False))
+    if made.complaints:
+        raise MeasurementError(
+            f"the calibration of {target} is not kept: {made.complaints[0]}",
+            hint="lengthen the windows with --window-s, or leave out --quick",
+        )
+
+
+@app.command()
+def doctor(
+    target: Annotated[
+        str | None, typer.Argument(metavar="[TARGET]", help="look at what this target needs")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what is there and what is missing, each with its remedy; exit code 1 if something is.
+
+    Examples: jouleloop doctor ; jouleloop doctor pico
+    """
+    from dataclasses import asdict
+
+    from host.doctor import examine, healthy, print_findings
+
+    findings = examine(target)
+    if as_json:
+        _print_json({"healthy": healthy(findings), "findings": [asdict(f) for f in findings]})
+    else:
+        print_findings(findings, Console(highlight=False))
+    if not healthy(findings):
+        raise typer.Exit(EXIT_ERROR)
+
+
+@app.command()
+def boards(as_json: JsonOption = False) -> None:
+    """List the boards that Jouleloop knows, and which of them are plugged in.
+
+    Example: jouleloop boards --json
+    """
+    from host.doctor import boards_as_json, list_boards, print_boards
+
+    listed = list_boards()
+    if as_json:
+        _print_json(boards_as_json(listed))
+    else:
+        print_boards(listed, Console(highlight=False))
+
+
+@app.command()
+def ports(as_json: JsonOption = False) -> None:
+    """List the serial ports and what answers on them; no board is reset.
+
+    Example: jouleloop ports
+    """
+    from host.doctor import ask_ports, print_ports
+    from host.plugged import Machine
+
+    answers = ask_ports(Machine())
+    if as_json:
+        _print_json([answer.as_json() for answer in answers])
+    else:
+        print_ports(answers, Console(highlight=False))
+
+
+@app.command()
+def hil(
+    targets: Annotated[
+        list[str], typer.Argument(metavar="TARGET...", help="boards, for example pico@emulator")
+    ],
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="accepted figures to compare with, .json")
+    ] = None,
+    update_baseline: Annotated[
+        bool, typer.Option("--update-baseline", help="write them into --baseline instead")
+    ] = False,
+    junit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="JUnit XML, a case per figure")
+    ] = None,
+    openmetrics: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="OpenMetrics text, for Prometheus")
+    ] = None,
+    summary: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Markdown; GITHUB_STEP_SUMMARY gets it in any case"),
+    ] = None,
+    preset: PresetOption = None,
+    seed: SeedOption = None,
+    generator: GeneratorOption = None,
+    out: OutOption = None,
+    flash_budget: FlashBudgetOption = None,
+    energy_budget: EnergyBudgetOption = None,
+    meter: MeterOption = None,
+    shunt: ShuntOption = None,
+    clock: ClockOption = None,
+    no_flash: NoFlashOption = False,
+    time_limit: TimeLimitOption = None,
+    lease_wait: LeaseWaitOption = None,
+    emulators: EmulatorsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Benchmark boards side by side and hold them against a baseline, for CI.
+
+    Exit codes: 0 pass, 1 a figure got worse by more than its noise, 2 usage, 3 a measurement is
+    invalid. docs/HIL.md has the tolerances.
+
+    Examples: jouleloop hil pico@emulator --baseline baseline.json --update-baseline ; jouleloop hil
+    pico@emulator pico@/dev/ttyACM0 --baseline baseline.json --junit report.xml
+    """
+    from host.hil import Scenario, Variant, print_hil
+    from host.hil import as_json as reports_as_json
+    from host.hil import hil as run_hil
+    from host.hil.command import EXIT_INVALID, LEASE_WAIT_S, TIME_LIMIT_S
+
+    scenario = {"preset": preset, "seed": seed, "generator": generator}
+    variant = {
+        "flash_budget": _flash_budget(flash_budget),
+        "energy_budget": energy_budget,
+        "meter": meter,
+        "shunt_ohm": shunt,
+        "clock_mhz": clock,
+    }
+    try:
+        reports, code = run_hil(
+            targets,
+            baseline=baseline,
+            update=update_baseline,
+            scenario=_given(Scenario, scenario),
+            variant=_given(Variant, variant),
+            out=out,
+            junit=junit,
+            openmetrics=openmetrics,
+            summary=summary,
+            flash=not no_flash,
+            time_limit_s=TIME_LIMIT_S if time_limit is None else time_limit,
+            lease_wait_s=LEASE_WAIT_S if lease_wait is None else lease_wait,
+            emulators=emulators,
+            command=_command(),
+            console=messages,
+        )
+    except InputError:
+        raise
+    except JouleloopError as error:  # 1 means a regression here
+        messages.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(EXIT_INVALID) from error
+    if as_json:
+        _print_json(reports_as_json(reports, code))
+    else:
+        print_hil(reports, Console(highlight=False))
+    raise typer.Exit(code)
+
+
+@app.command()
+def campaign(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="campaign, .toml (docs/HIL.md)")],
+    out: OutOption = None,
+    time_limit: TimeLimitOption = None,
+    lease_wait: LeaseWaitOption = None,
+    emulators: EmulatorsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Benchmark many boards, scenarios and variants, into one table.
+
+    A campaign that broke off goes on where it was. Exit code 3 when a benchmark has no result.
+
+    Example: jouleloop campaign campaign.toml --out runs/campaign
+    """
+    from host.hil.campaign import print_campaign, run_campaign
+    from host.hil.command import EXIT_INVALID, LEASE_WAIT_S, TIME_LIMIT_S
+
+    table, complete = run_campaign(
+        file,
+        out=out,
+        time_limit_s=TIME_LIMIT_S if time_limit is None else time_limit,
+        lease_wait_s=LEASE_WAIT_S if lease_wait is None else lease_wait,
+        emulators=emulators,
+        command=_command(),
+        console=messages,
+    )
+    if as_json:
+        _print_json(table.to_pylist())
+    else:
+        print_campaign(table, Console(highlight=False))
+    raise typer.Exit(0 if complete else EXIT_INVALID)
 
 
 def main() -> None:

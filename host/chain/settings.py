@@ -4,27 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from typing import Any
 
+from host.presets import GeneratorName, PresetName
 from toolchain.errors import InputError
 
 TRAINING_SEED_OFFSET = 1_000_000
 """Training scenarios have seeds ``seed * this + 1, ...``; the replayed scenario's is ``seed``."""
-
-
-class PresetName(StrEnum):
-    """Names of the presets."""
-
-    QUICK = "quick"
-    FULL = "full"
-
-
-class GeneratorName(StrEnum):
-    """Names of the scenario generators."""
-
-    ARTICLE = "article"
-    WEEE = "weee"
 
 
 @dataclass(frozen=True)

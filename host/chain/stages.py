@@ -56,7 +56,7 @@ BUILD = Stage(
     "build",
     ("compile",),
     ("toolchain/build", "toolchain/protocol.py", "toolchain/board.py", "firmware"),
-    ("ziglang",),
+    ("ziglang", "esptool"),
 )
 
 POLICY_FILE = "policy.npz"
@@ -115,7 +115,7 @@ class Chain:
                 scenario = make_scenario(settings, settings.seed)
             save_scenario(scenario, path)
 
-        return self._run(GENERATE, self.settings.as_parameters(), action)
+        return self.run_stage(GENERATE, self.settings.as_parameters(), action)
 
     def training_scenarios(self, count: int) -> list[Scenario]:
         """The first so many scenarios to learn on, of the kind of the replayed one."""
@@ -155,7 +155,7 @@ class Chain:
             recorded.get("seeds", self.settings.sizes.seeds) if seeds is None else seeds,
         )
         sized_by = load_board(board or recorded.get("board") or DEFAULT_BOARD)
-        calibration = kept_calibration(state_folder(), sized_by.name)
+        calibration = kept_calibration(state_folder(), sized_by)
         costs = sized_by.cost_model if calibration is None else calibration.cost_model
         limits = limits_beside_fallback(sized_by.limits, costs)
         sizing = size_policy(sized_by, calibration=calibration, limits=limits)
@@ -177,7 +177,7 @@ class Chain:
             "seeds": plan.seeds,
             "board": sized_by.name,
         }
-        return self._run(
+        return self.run_stage(
             TRAIN,
             self.settings.as_parameters() | parameters | {"knobs": asdict(plan.knobs)},
             action,
@@ -214,7 +214,7 @@ class Chain:
                 path,
             )
 
-        return self._run(QUANTIZE, self.settings.as_parameters() | asdict(plan), action)
+        return self.run_stage(QUANTIZE, self.settings.as_parameters() | asdict(plan), action)
 
     def compile(self, board: Board, flash_budget: GivenBudget = None) -> bool:
         """Generate C from the INT8 policy and its fallback, with the kernels of the board's core.
@@ -240,7 +240,7 @@ class Chain:
             models = quantized_models(self.folder)
             compile_pair(models, path, path / FALLBACK_FOLDER, kernels, budget)
 
-        return self._run(COMPILE, {"kernels": kernels, "flash_budget": budget}, action)
+        return self.run_stage(COMPILE, {"kernels": kernels, "flash_budget": budget}, action)
 
     def build(self, board: Board) -> bool:
         """Build the board's image."""
@@ -250,9 +250,18 @@ class Chain:
             compiled = self.folder.artifact("compile")
             build_image(board, compiled, path, fallback_dir=compiled / FALLBACK_FOLDER)
 
-        return self._run(BUILD, {"board": board.model_dump(mode="json", by_alias=True)}, action)
+        return self.run_stage(
+            BUILD, {"board": board.model_dump(mode="json", by_alias=True)}, action
+        )
 
-    def replay(self, target: Target, *, flash: bool, energy_budget: str | None = None) -> bool:
+    def replay(
+        self,
+        target: Target,
+        *,
+        flash: bool,
+        energy_budget: str | None = None,
+        meter: str | None = None,
+    ) -> bool:
         """Replay to the target and measure its windows.
 
         Args:
@@ -260,16 +269,20 @@ class Chain:
             flash: write the image first.
             energy_budget: J for each decision cycle, or ``none``; None for what the folder was
                 replayed with, else what the board file says.
+            meter: that measures the energy windows, as :func:`host.meter.parse_meter` reads it;
+                None for what the folder was replayed with, else the board's own.
 
         Raises:
-            InputError: the energy budget is not one.
+            InputError: the energy budget or the meter is not one.
         """
         from host.chain.replay import REPLAY, replay_all
+        from host.meter import parse_meter
         from host.replay import energy_budget as budget_of
 
         recorded = self.folder.stages.get(REPLAY.name, {}).get("parameters", {})
         asked = energy_budget or recorded.get("energy_budget_asked")
-        budget = budget_of(target.board, asked)
+        budget = budget_of(_calibrated(target.board), asked)
+        choice = parse_meter(meter or recorded.get("meter"))
         sizes = self.settings.sizes
         parameters = {
             "target": str(target),
@@ -278,12 +291,20 @@ class Chain:
             "seed": self.settings.seed,
             "energy_budget_asked": asked,
             "energy_budget": asdict(budget),
+            "meter": choice.text or None,
         }
-        return self._run(
+        return self.run_stage(
             REPLAY,
             parameters,
             lambda path: replay_all(
-                self.folder, target, path, self.settings, budget, self.console, flash=flash
+                self.folder,
+                target,
+                path,
+                self.settings,
+                budget,
+                self.console,
+                flash=flash,
+                meter=choice,
             ),
         )
 
@@ -291,15 +312,17 @@ class Chain:
         """Compute the metrics and write the report."""
         from host.chain.measure import REPORT, write_report
 
-        return self._run(
+        return self.run_stage(
             REPORT,
             self.settings.as_parameters() | {"target": str(target)},
             lambda path: write_report(self.folder, target, path, self.settings, self.console),
         )
 
-    def _run(
+    def run_stage(
         self, stage: Stage, parameters: dict[str, Any], action: Callable[[Path], None]
     ) -> bool:
+        """Run a stage unless it is unchanged, and say so; returns whether it was run."""
+
         def announced(path: Path) -> None:
             self.console.print(f"{stage.name} ...", markup=False)
             action(path)
@@ -311,6 +334,16 @@ class Chain:
         else:
             self.console.print(f"{stage.name}: unchanged", markup=False)
         return ran
+
+
+def _calibrated(board: Board) -> Board:
+    """The board with the cost model of its own calibration, where there is one."""
+    from toolchain.policy.calibration import kept_calibration
+
+    calibration = kept_calibration(state_folder(), board)
+    if calibration is None:
+        return board
+    return board.model_copy(update={"cost_model": calibration.cost_model})
 
 
 def scenario_parameters(settings: Settings) -> ScenarioParameters:

@@ -1,6 +1,6 @@
 """Report: the result in the terminal and as one HTML page."""
 
 from host.report.console import REPORT_FILE, RESULT_FILE, format_value, print_result
-from host.report.page import render
+from host.report.page import TEMPLATES, render
 
-__all__ = ["REPORT_FILE", "RESULT_FILE", "format_value", "print_result", "render"]
+__all__ = ["REPORT_FILE", "RESULT_FILE", "TEMPLATES", "format_value", "print_result", "render"]

@@ -9,6 +9,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from host.report.battery import print_battery
+from host.report.power import print_power
+
 RESULT_FILE = "result.json"
 REPORT_FILE = "report.html"
 ENERGY_SAVING_ROWS = ("full_only", "fallback_only", "as_decided")
@@ -34,7 +37,8 @@ def print_result(result: Mapping[str, Any], folder: Path, console: Console) -> N
     console.print(
         f"{result['target']}: {identity['board']} {identity['chip_id']}, engine "
         f"{identity['engine']}, model {identity['model_sha256'][:12]}, image "
-        f"{identity['image_sha256'][:12]}, {identity['clock_hz'] / 1e6:g} MHz",
+        f"{identity['image_sha256'][:12]}, {identity['clock_hz'] / 1e6:g} MHz"
+        + (" (outside of the chip's specification)" if identity["outside_specification"] else ""),
         markup=False,
     )
     table = Table(box=None, pad_edge=False)
@@ -51,6 +55,10 @@ def print_result(result: Mapping[str, Any], folder: Path, console: Console) -> N
     console.print()
     console.print(_energy_saving(result["energy_saving"]))
     console.print(budget_text(result["energy_saving"]), markup=False, soft_wrap=True)
+    console.print()
+    print_power(result["power_states"], result["meter"], result["windows"], console)
+    console.print()
+    print_battery(result["battery_life"], console)
 
     baselines = Table(box=None, pad_edge=False)
     baselines.add_column("policy")

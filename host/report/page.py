@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from host.report.console import ENERGY_SAVING_ROWS, budget_text, format_value
+from host.report.power import POWER_STATES, uncertain
 
 TEMPLATES = Path(__file__).parent
 LAYOUT = {
@@ -36,6 +37,8 @@ def render(
     )
     environment.globals["format_value"] = format_value
     environment.globals["budget_text"] = budget_text
+    environment.globals["uncertain"] = uncertain
+    environment.globals["power_states"] = POWER_STATES
     environment.globals["energy_saving_rows"] = ENERGY_SAVING_ROWS
     plots = {
         "Decision quality beside the baselines": _baselines(result["baselines"]),
@@ -45,6 +48,7 @@ def render(
     }
     return environment.get_template("page.html.j2").render(
         result=result,
+        refused=[window for window in windows if not window["accepted"]],
         plots={
             title: figure.to_html(full_html=False, include_plotlyjs=False)
             for title, figure in plots.items()
@@ -69,9 +73,14 @@ def _windows(windows: Sequence[Mapping[str, Any]]) -> go.Figure:
     figure = go.Figure()
     for kind in dict.fromkeys(_window_name(window) for window in windows):
         of_kind = [window for window in windows if _window_name(window) == kind]
-        power_mw = [1e3 * window["energy_j"] / window["elapsed_s"] for window in of_kind]
+        # What a refused window says is in the table; it may have no figures at all.
+        shown = {
+            number: 1e3 * window["energy_j"] / window["elapsed_s"]
+            for number, window in enumerate(of_kind, 1)
+            if window["accepted"]
+        }
         figure.add_trace(
-            go.Scatter(y=power_mw, x=list(range(1, len(of_kind) + 1)), mode="markers", name=kind)
+            go.Scatter(y=list(shown.values()), x=list(shown), mode="markers", name=kind)
         )
     return figure.update_layout(
         **LAYOUT | {"showlegend": True}, xaxis_title="window", yaxis_title="mean power, mW"

@@ -22,7 +22,7 @@ from toolchain.environment import (
 )
 from toolchain.errors import InputError, RunFolderError
 from toolchain.policy import DensePolicy
-from toolchain.quantize import Int8Policy
+from toolchain.quantize import QuantizedPolicy
 from toolchain.scenario import Basis
 
 BID_PRICE = "bid_price"
@@ -107,7 +107,7 @@ def _built(spec: PolicySpec) -> Policy:
         return bid_price_from(np.frombuffer(spec.payload, dtype="<f8"))
     if spec.kind == "float":
         return DensePolicy.load(io.BytesIO(spec.payload))
-    return Int8Policy(spec.payload)
+    return QuantizedPolicy(spec.payload)
 
 
 def _of_run_folder(path: Path) -> tuple[PolicySpec, ...]:
@@ -134,7 +134,7 @@ def _float(path: Path, name: str) -> PolicySpec:
 
 def _int8(path: Path, name: str) -> PolicySpec:
     data = _read(path)
-    policy = Int8Policy(data)
+    policy = QuantizedPolicy(data)
     _check_fit(path, policy.n_inputs, policy.n_outputs)
     return PolicySpec(name, "int8", data)
 

@@ -1,0 +1,96 @@
+"""What ``jouleloop calibrate`` does: run the designed set, fit it, judge it, keep it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from host.calibrate.design import designed_set
+from host.calibrate.fit import MOST_CYCLES_ERROR, MOST_ENERGY_ERROR, calibration_of, complaints
+from host.calibrate.measure import observe
+from host.chain.windows import live_meter
+from host.flash.state import state_folder
+from host.replay import WindowPlan
+from host.target import parse_target
+from toolchain.errors import InputError
+from toolchain.policy.calibration import Calibration, calibration_file, kept_calibration
+
+REPEATS = 3
+"""Energy windows of each kind and network; all of them are observations of one fit."""
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What a calibration gave.
+
+    Attributes:
+        calibration: with all its evidence.
+        file: where it is kept, or would have been.
+        complaints: why it is not kept; empty when it is.
+    """
+
+    calibration: Calibration
+    file: Path
+    complaints: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON values: the calibration's own, where it is, and the errors' limits."""
+        return {
+            **self.calibration.model_dump(mode="json", by_alias=True),
+            "kept": not self.complaints,
+            "complaints": list(self.complaints),
+            "file": str(self.file),
+            "limits": {"cycles_error": MOST_CYCLES_ERROR, "energy_error": MOST_ENERGY_ERROR},
+        }
+
+
+def calibrate(
+    target_text: str,
+    *,
+    quick: bool = False,
+    window_s: float = 0.055,
+    meter: str | None = None,
+    clock_hz: int | None = None,
+    shunt_ohm: float | None = None,
+    force: bool = False,
+    console: Console,
+) -> Calibrated:
+    """Calibrate a target, and keep the calibration where held-out networks bear it out.
+
+    Args:
+        target_text: ``BOARD@WHERE``.
+        quick: fewer networks.
+        window_s: shortest energy window, in s of the board's clock.
+        meter: ``--meter``; None for the board's own where it has one.
+        clock_hz: of the core; None for the board file's. Each clock has a calibration of its own.
+        shunt_ohm: beside the board's meter; None for the board file's.
+        force: let an emulated calibration take the place of a measured one.
+        console: for progress.
+
+    Raises:
+        TargetError: it is no board.
+        InputError: an emulated calibration would take a measured one's place.
+        JouleloopError: the board, a build or a measurement failed.
+    """
+    target = parse_target(target_text, clock_hz=clock_hz, shunt_ohm=shunt_ohm)
+    target.require_board()
+    target.require_cycles()
+    choice = live_meter(meter, target)
+    file = calibration_file(state_folder(), target.board)
+    kept = kept_calibration(state_folder(), target.board)
+    if target.emulated and kept is not None and kept.provenance == "measured" and not force:
+        raise InputError(
+            f"{file} was measured on a board; an emulated calibration would take its place",
+            hint="add --force, or keep this one elsewhere (JOULELOOP_STATE)",
+        )
+    observed = observe(
+        target, designed_set(quick=quick), WindowPlan(window_s, REPEATS), choice, console
+    )
+    calibration = calibration_of(observed, target)
+    said = tuple(complaints(calibration))
+    if not said:
+        calibration.save(file)
+    return Calibrated(calibration, file, said)

@@ -1,0 +1,71 @@
+"""``infer`` on the second chip: integer and float networks; what it counts are instructions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from host.chain import infer
+from host.cli import app
+from host.target import parse_target
+from toolchain.compile.float_synthetic import FloatDenseSpec, float_network
+from toolchain.compile.synthetic import reference_network
+from toolchain.errors import TargetError
+from toolchain.protocol import Engine
+
+pytestmark = [pytest.mark.firmware, pytest.mark.emulator]
+
+TARGET = "esp32c3@emulator"
+
+
+@pytest.fixture(autouse=True)
+def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOULELOOP_STATE", str(tmp_path / "state"))
+
+
+def test_an_integer_network_is_bit_exact_and_its_instructions_are_counted(tmp_path: Path):
+    model, inputs, out = tmp_path / "m.tflite", tmp_path / "x.npy", tmp_path / "y.npy"
+    model.write_bytes(reference_network((16, 32, 16, 4), np.random.default_rng(3)))
+    rows = np.random.default_rng(4).integers(-128, 128, (40, 16)).astype(np.int8)
+    np.save(inputs, rows)
+    arguments = ["infer", TARGET, "--model", str(model), "--inputs", str(inputs)]
+    run = CliRunner().invoke(app, [*arguments, "--out", str(out), "--json"])
+    assert run.exit_code == 0, run.output
+    summary = json.loads(run.stdout)
+    assert summary["equal_to_reference"] is True and summary["rows"] == 40
+    assert summary["cycles"] is None, "labwired counts no cycles"
+    instructions = summary["instructions"]["median"]
+    assert 4 * summary["macs"] < instructions < 6 * summary["macs"]
+    assert summary["provenance"] == "emulated"
+    assert summary["identity"]["meter"] == "ina228"
+
+
+def test_a_float_network_stays_within_its_bound_at_the_other_clock(tmp_path: Path):
+    model, inputs = tmp_path / "f.tflite", tmp_path / "x.npy"
+    rng = np.random.default_rng(5)
+    layers = [
+        FloatDenseSpec(rng.normal(0, 1, (n_out, n_in)).astype(np.float32), None, "RELU")
+        for n_in, n_out in ((6, 8), (8, 4))
+    ]
+    model.write_bytes(float_network(layers, ["LOGISTIC", "SOFTMAX"]))
+    np.save(inputs, rng.normal(0, 1, (10, 6)).astype(np.float32))
+    out = tmp_path / "y.npy"
+    summary = infer(
+        TARGET, model, inputs, out, flash=True, engine=Engine.FLOAT, clock_hz=80_000_000
+    )
+    assert summary["identity"]["clock_hz"] == 80_000_000
+    assert 0 <= summary["largest_difference"] <= summary["difference_bound"]
+    assert summary["instructions"] is not None
+
+
+def test_what_needs_cycles_refuses_an_emulator_that_has_none():
+    target = parse_target(TARGET)
+    assert target.counts == "instructions" and parse_target("pico@emulator").counts == "cycles"
+    with pytest.raises(TargetError, match="instruction"):
+        target.require_cycles()
+    parse_target("pico@emulator").require_cycles()
+    assert parse_target("esp32c3@/dev/ttyUSB0").counts == "cycles", "silicon counts cycles"

@@ -1,0 +1,165 @@
+"""A comparison of small networks on the emulated Pico: stages, resuming, files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from host.chain.settings import PRESETS, PresetName, Settings
+from host.chain.stages import QUANTIZE, Chain
+from host.compare import board as compare_board
+from host.compare import network as compare_network
+from host.compare import stages as compare_stages
+from host.compare.command import compare
+from host.compare.console import print_comparison
+from host.compare.network import compared_networks
+from host.compare.result import CSV_FILE, PAGE_FILE, read_comparison
+from host.compare.stages import COMPARISON, Comparison
+from host.meter import MeterChoice
+from host.replay import WindowPlan
+from host.run import RunFolder
+from host.target import parse_target
+from toolchain.compile.float_synthetic import reference_float_network
+from toolchain.compile.synthetic import reference_network
+from toolchain.environment import N_DISPOSITIONS, N_FEATURES
+from toolchain.errors import IdentityError, InputError
+
+pytestmark = [pytest.mark.firmware, pytest.mark.emulator]
+
+TARGET = parse_target("pico@emulator")
+SMALL = replace(PRESETS[PresetName.QUICK], n_products=40, horizon_days=20, window_s=0.02)
+FEW = {name: compare_network.QUANTIZED[name] for name in ("int8", "fallback")}
+MODELS = {
+    "policy_float.tflite": (reference_float_network, (N_FEATURES, 8, N_DISPOSITIONS)),
+    "policy.tflite": (reference_network, (N_FEATURES, 8, N_DISPOSITIONS)),
+    "policy_fallback.tflite": (reference_network, (N_FEATURES, N_DISPOSITIONS)),
+}
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory) -> Iterator[tuple[Comparison, list[str]]]:
+    """A comparison of three networks that ran, and the stages that it ran."""
+    root = tmp_path_factory.mktemp("compare")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JOULELOOP_STATE", str(root / "state"))
+        patch.delenv("TFLM_ROOT", raising=False)
+        patch.setitem(PRESETS, PresetName.QUICK, SMALL)
+        patch.setattr(compare_network, "QUANTIZED", FEW)
+        patch.setattr(compare_stages, "WindowPlan", partial(WindowPlan, repeats=2))
+        chain = Chain(RunFolder(root / "run", "test"), Settings(), Console(quiet=True))
+        chain.generate()
+
+        def quantize(path: Path) -> None:
+            for name, (make, widths) in MODELS.items():
+                (path / name).write_bytes(make(widths, np.random.default_rng(3)))
+
+        stage = replace(QUANTIZE, needs=("generate",))
+        chain.run_stage(stage, {"variants": True}, quantize)
+        comparison = Comparison(chain, TARGET, MeterChoice(), 5)
+        comparison.run()
+        yield comparison, list(chain.folder.stages)
+
+
+def test_every_stage_ran_and_none_runs_again(compared):
+    comparison, stages = compared
+    assert stages == [
+        "generate", "quantize", "compare-images", "compare-board", "compare-quality", "compare"
+    ]  # fmt: skip
+    finished = {name: entry["finished"] for name, entry in comparison.chain.folder.stages.items()}
+    comparison.run()
+    again = comparison.chain.folder.stages
+    assert {name: entry["finished"] for name, entry in again.items()} == finished
+
+
+def test_the_result_has_every_figure_of_every_network(compared):
+    comparison, _ = compared
+    result = read_comparison(comparison.chain.folder.artifact(COMPARISON.name))
+    assert list(result["networks"]) == ["float32", "int8", "fallback"]
+    entries = result["networks"]
+    for entry in entries.values():
+        assert entry["decisions_by_the_board"] == 40
+        assert entry["energy"]["provenance"] == "emulated"
+        assert entry["decision_quality"]["samples"] == 5 - result["undefined"]
+        assert entry["flash_bytes"] > entry["network_bytes"] > 0 and entry["ram_bytes"] > 0
+        share = entry["correct_share"]["value"]
+        per_correct = entry["joules_per_correct_decision"]["total"]["value"]
+        assert per_correct == pytest.approx(entry["energy"]["value"] / share)
+    energy = {name: entry["energy"]["value"] for name, entry in entries.items()}
+    assert energy["fallback"] < energy["int8"] < energy["float32"]
+    latency = {name: entry["latency"]["value"] for name, entry in entries.items()}
+    for name in entries:  # by cycles and the stated current, but for the window's own loop
+        assert energy[name] == pytest.approx(latency[name] * 0.125, rel=0.25)
+    assert entries["float32"]["agreement"] == 1.0
+    assert result["pareto_front"][0] == "fallback"
+    assert ["float32", "int8"] in [[t["given"], t["taken"]] for t in result["trades"]]
+    assert '"1% of accuracy for 40% of energy"' in result["statement"]
+
+
+def test_the_csv_the_page_and_the_terminal_show_it(compared):
+    comparison, _ = compared
+    path = comparison.chain.folder.artifact(COMPARISON.name)
+    result = read_comparison(path)
+    rows = list(csv.DictReader((path / CSV_FILE).open(encoding="utf-8")))
+    assert [row["network"] for row in rows] == list(result["networks"])
+    assert float(rows[1]["energy_j"]) == result["networks"]["int8"]["energy"]["value"]
+    page = (path / PAGE_FILE).read_text(encoding="utf-8")
+    assert "Accuracy against joules" in page and "Pareto front" in page
+    assert 'src="http' not in page
+    console = Console(record=True, width=120, quiet=False, file=(path.parent / "out").open("w"))
+    print_comparison(result, path, console)
+    text = console.export_text()
+    for shown in (*result["networks"], "per correct decision", "Pareto front", "1% of accuracy"):
+        assert shown in text
+
+
+def test_what_an_interrupted_attempt_has_finished_is_kept(compared, tmp_path: Path, monkeypatch):
+    comparison, _ = compared
+    folder = comparison.chain.folder
+    quantized = folder.artifact("quantize")
+    networks = compared_networks(quantized, quantized, with_tflm=False)
+    path = tmp_path / "board"
+    shutil.copytree(folder.artifact("compare-board"), path)
+    missing = (path / "int8.json").read_text()
+    (path / "int8.json").unlink()
+    ran = []
+
+    def instead(network, *given):
+        ran.append(network.name)
+        (path / "int8.json").write_text(missing)
+
+    monkeypatch.setattr(compare_board, "_run_network", instead)
+    arguments = (networks, tmp_path, None, TARGET, None, MeterChoice(), path, Console(quiet=True))
+    compare_board.run_on_board(*arguments)
+    assert ran == ["int8"]
+    other = json.loads(missing)
+    other["identity"]["chip_id"] = "another"
+    (path / "int8.json").write_text(json.dumps(other))
+    with pytest.raises(IdentityError, match="int8 on another"):
+        compare_board.run_on_board(*arguments)
+
+
+def test_too_few_scenarios_are_refused():
+    with pytest.raises(InputError, match="at least 5"):
+        compare(
+            "pico@emulator",
+            preset=None,
+            seed=None,
+            generator=None,
+            out=None,
+            n_scenarios=4,
+            meter=None,
+            clock_hz=None,
+            shunt_ohm=None,
+            force=False,
+            command="",
+            console=Console(quiet=True),
+        )
