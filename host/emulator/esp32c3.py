@@ -17,7 +17,13 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from host.emulator.labwired_core import RTC_OPTIONS0, TICK_HZ, LabwiredCore
+from host.emulator.labwired_core import (
+    FROM_PLL,
+    RTC_OPTIONS0,
+    SYSCLK_CONF,
+    TICK_HZ,
+    LabwiredCore,
+)
 from host.emulator.labwired_meter import MeterOnBus, describe
 from host.emulator.meters import METERS
 from host.emulator.supply import Supply
@@ -59,7 +65,6 @@ board_io:
     active_high: true
 """
 _PERIP_CLK_EN0, _UART_CLOCKED = 0x600C_0010, 1 << 2
-_SYSCLK_CONF, _FROM_PLL = 0x600C_0058, 1 << 10
 _PLL_OFF = 1 << 10
 _CRYSTAL_HZ = 40e6
 
@@ -134,9 +139,9 @@ class EmulatedEsp32c3:
             system += _GATE.format(pin=board.meter.gate_pin)
         self._gate_high = False
         self.gate_stuck_at: bool | None = None
-        self._core = LabwiredCore(image, board.cpu.clock_hz, self.chip_id, system)
+        self._core = LabwiredCore(image, self.chip_id, system)
 
-        self.core_hz = self._clock_hz = float(board.cpu.clock_hz)
+        self.core_hz = float(self._core.clock_hz)
         self.core_v = 1.1
         self.plls_on = 1
         self.deeply_asleep = False
@@ -173,7 +178,7 @@ class EmulatedEsp32c3:
     def _follow_clocks(self) -> None:
         """See what the firmware has made of its clocks."""
         read = self._core.read
-        hz = self._clock_hz if read(_SYSCLK_CONF) & _FROM_PLL else _CRYSTAL_HZ
+        hz = float(self._core.clock_hz) if read(SYSCLK_CONF) & FROM_PLL else _CRYSTAL_HZ
         plls_on = 0 if read(RTC_OPTIONS0) & _PLL_OFF else 1
         asleep = not read(_PERIP_CLK_EN0) & _UART_CLOCKED
         if (hz, plls_on, asleep) != (self.core_hz, self.plls_on, self.deeply_asleep):

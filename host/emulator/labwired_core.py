@@ -24,6 +24,9 @@ from toolchain.errors import InputError, MissingDependencyError
 TICK_HZ = 16_000_000
 """Of the system timer."""
 
+LABWIRED_HZ = 160_000_000
+"""That labwired takes a second for, whatever the firmware makes of its clocks."""
+
 _BASE = 0x4037_C000
 """16 KB of SRAM that a chip whose program is in flash uses as its cache."""
 _SKIPPED_LOW, _SKIPPED_HIGH, _WAITING, _LINE, _WAITS_SINCE = (_BASE + 4 * n for n in range(5))
@@ -83,6 +86,11 @@ _WAIT_CODE = (
     0x00028067,  # jr t0
 )
 
+CPU_PER_CONF, PLL_HZ = 0x600C_0008, (80_000_000, 160_000_000)
+SYSCLK_CONF, FROM_PLL = 0x600C_0058, 1 << 10
+_CLOCK_STEP_S, _CLOCK_STEPS = 0.5e-6, 4000
+"""Short: the clock is chosen some hundred instructions before the time is first asked for."""
+
 MAGIC = 0x33434C4A
 """Before the addresses of the three functions (``vectors.S``)."""
 
@@ -100,7 +108,6 @@ class LabwiredCore:
 
     Args:
         image: as it lies in flash from address 0 on, made by ``esptool elf2image``.
-        clock_hz: what its clock is built for.
         chip_id: the factory's MAC address, as HELLO tells it.
         system: labwired's YAML description of the chip and what is around it.
 
@@ -109,7 +116,7 @@ class LabwiredCore:
         MissingDependencyError: the ``labwired`` wheel is not installed.
     """
 
-    def __init__(self, image: Path, clock_hz: int, chip_id: bytes, system: str) -> None:
+    def __init__(self, image: Path, chip_id: bytes, system: str) -> None:
         try:
             self._labwired: Any = importlib.import_module("labwired")
         except ImportError as error:
@@ -117,7 +124,6 @@ class LabwiredCore:
                 f"labwired is not installed: {error}", hint="pip install labwired"
             ) from error
         self._image, self._system = image, system
-        self._clock_hz = clock_hz
         self._chip_id = chip_id
         self._skipped = 0
         self._ticks_before = 0
@@ -125,7 +131,7 @@ class LabwiredCore:
         self._waited = 0
         self._power_on(reset_cause=RESET_BY_POWER)
 
-    def _power_on(self, reset_cause: int) -> None:
+    def _power_on(self, reset_cause: int, record: bytes = b"") -> None:
         with tempfile.TemporaryDirectory(prefix="jouleloop-") as folder:
             elf, system = Path(folder) / "image.elf", Path(folder) / "system.yaml"
             system.write_text(self._system, encoding="utf-8")
@@ -140,9 +146,7 @@ class LabwiredCore:
                 f"{self._image}: is no firmware that the emulator knows its way in",
                 hint="build it for this board",
             )
-        code = list(_TICKS_CODE)
-        code[_CYCLES_PER_TICK_AT] |= self._clock_hz // TICK_HZ << 20
-        self.write(_TICKS, code)
+        self.write(_TICKS, _TICKS_CODE)
         self.write(_WAIT, _WAIT_CODE)
         self.write(ticks, [_jump(ticks, _TICKS)])
         self.write(cycles, [_READ_MCYCLE])
@@ -151,6 +155,9 @@ class LabwiredCore:
         self.write(MAC_LOW, [int.from_bytes(self._chip_id[4:], "big")])
         self.write(MAC_HIGH, [int.from_bytes(self._chip_id[2:4], "big")])
         self.write(RESET_STATE, [reset_cause])
+        words = (int.from_bytes(record[at : at + 4], "little") for at in range(0, len(record), 4))
+        self.write(RTC_FAST_MEMORY, words)
+        self._run_to_clock()
 
     def write(self, address: int, words: Iterable[int]) -> None:
         """Words of memory, or of registers that follow each other."""
@@ -179,6 +186,21 @@ class LabwiredCore:
         """Of the system timer, since the last reset."""
         return int(self.sim.cycles) * TICK_HZ // self._clock_hz + self._skipped
 
+    def _run_to_clock(self) -> None:
+        """Execute up to where the program has chosen its clock; time counts by that."""
+        for _ in range(_CLOCK_STEPS):
+            if self.read(SYSCLK_CONF) & FROM_PLL:
+                break
+            self.sim.run_for(_CLOCK_STEP_S)
+        self._clock_hz = PLL_HZ[self.read(CPU_PER_CONF) & 1]
+        word = _TICKS_CODE[_CYCLES_PER_TICK_AT] | self._clock_hz // TICK_HZ << 20
+        self.write(_TICKS + 4 * _CYCLES_PER_TICK_AT, [word])
+
+    @property
+    def clock_hz(self) -> int:
+        """The core's clock while it runs from the PLL."""
+        return self._clock_hz
+
     def run_for(self, seconds: float) -> None:
         """Execute for so long.
 
@@ -186,7 +208,7 @@ class LabwiredCore:
             InputError: the program did what the emulator cannot.
         """
         try:
-            self.sim.run_for(seconds)
+            self.sim.run_for(seconds * self._clock_hz / LABWIRED_HZ)
         except RuntimeError as error:
             raise InputError(f"the emulated core stopped: {error}", hint="report this") from error
 
@@ -225,9 +247,7 @@ class LabwiredCore:
         self._executed_before, self._ticks_before = self.executed, self._ticks_before + self.ticks
         self._skipped = self._waited = 0
         self.sim.close()
-        self._power_on(reset_cause=RESET_BY_SOFTWARE)
-        words = (int.from_bytes(record[at : at + 4], "little") for at in range(0, len(record), 4))
-        self.write(RTC_FAST_MEMORY, words)
+        self._power_on(RESET_BY_SOFTWARE, record)
 
 
 def _jump(source: int, target: int) -> int:

@@ -2,10 +2,10 @@
 
     python tests/soak/soak_link.py --frames 1000000 --seed 1
 
-The board is the firmware's POSIX port; between it and the host's client, bytes are flipped,
-dropped, duplicated, inserted and delayed, writes are truncated, and the line is cut. The board's
-network numbers its runs, so every reply says which execution it comes from: a row that is wrong,
-lost, executed twice or counted twice is seen at once.
+The board is the firmware's POSIX port, with ``--board`` an emulated one. Between it and the host's
+client, bytes are flipped, dropped, duplicated, inserted and delayed, writes are truncated, and the
+line is cut. The board's network numbers its runs, so every reply says which execution it comes
+from: a row that is wrong, lost, executed twice or counted twice is seen at once.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ from pathlib import Path
 
 import numpy as np
 
-from host.emulator import NativeBoard
+from host.emulator import EmulatedBoard, NativeBoard
 from host.link import BoardClient, Transport, open_port
 from toolchain.board import load_board
 from toolchain.build import build_image
 from toolchain.errors import LinkError
 
 ENGINE = Path(__file__).parents[1] / "firmware" / "fixtures" / "engine_count.c"
+EMULATED_GRACE_S = 0.3
+"""That an emulated board may take beyond its line's time before a request is repeated."""
 MODEL_SHA256 = "5a010203" + "00" * 28
 N_INPUTS, N_OUTPUTS = 2, 6
 
@@ -129,10 +131,10 @@ class FaultyTransport:
         return bytes(spoiled)
 
 
-def build_board(folder: Path) -> Path:
-    """The native image whose network numbers its runs; returns the program."""
+def build_board(folder: Path, name: str = "native") -> Path:
+    """The image whose network numbers its runs; returns the program."""
     (folder / "model.json").write_text(json.dumps({"sha256": MODEL_SHA256}))
-    board = load_board("native")
+    board = load_board(name)
     return build_image(board, folder, folder / "image", engine_sources=[ENGINE]).program
 
 
@@ -142,8 +144,9 @@ def soak(
     seed: int,
     rates: Rates = Rates(),
     on_progress: Callable[[int], None] = lambda frames: None,
+    name: str = "native",
 ) -> dict[str, int | float]:
-    """Exchange frames until there were so many; returns what was done.
+    """Exchange frames with a board of this name until there were so many; returns what was done.
 
     Raises:
         AssertionError: a row was wrong, lost, or executed or counted twice.
@@ -151,14 +154,16 @@ def soak(
     rng = np.random.default_rng(seed)
     injected: Counter[str] = Counter()
     started = time.monotonic()
-    with NativeBoard(program) as board:
+    native = name == "native"
+    with NativeBoard(program) if native else EmulatedBoard(name, program) as board:
 
         def connect() -> Transport:
             return FaultyTransport(open_port(board.port, 115_200), rng, rates, injected)
 
-        client = BoardClient(connect(), board.port, baud=10_000_000, reopen=connect)
+        baud = 10_000_000 if native else 115_200
+        client = BoardClient(connect(), board.port, baud=baud, reopen=connect)
         client.line.tries = 1000
-        client.line.grace_s = 0.02
+        client.line.grace_s = 0.02 if native else EMULATED_GRACE_S
         identity = _persistent(client)
         assert identity.chip_id == board.chip_id
         client.max_payload = 160  # several frames a batch
@@ -242,10 +247,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--board", default="native", help="native, or one with an emulator")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="jouleloop-") as folder:
-        program = build_board(Path(folder))
-        print(json.dumps(soak(program, arguments.frames, arguments.seed)))
+        program = build_board(Path(folder), arguments.board)
+        done = soak(program, arguments.frames, arguments.seed, name=arguments.board)
+        print(json.dumps(done))
     return 0
 
 
