@@ -22,11 +22,12 @@ def print_comparison(result: Mapping[str, Any], path: Path, console: Console) ->
         console: to print on.
     """
     identity = result["identity"]
+    latency = next(iter(result["networks"].values()))["latency"]["provenance"]
     console.print(
         f"{result['target']}: {identity['board']} {identity['chip_id']} at "
         f"{identity['clock_hz'] / 1e6:g} MHz"
         + (" (outside the chip's specification)" if identity["outside_specification"] else "")
-        + f"; time, energy and memory {result['provenance']}, "
+        + f"; energy and memory {result['provenance']}, latency {latency}, "
         f"quality modelled over {result['held_out_scenarios']} held-out scenarios",
         markup=False,
         soft_wrap=True,

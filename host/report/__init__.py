@@ -1,6 +1,7 @@
 """Report: the result in the terminal and as one HTML page."""
 
-from host.report.console import REPORT_FILE, RESULT_FILE, format_value, print_result
+from host.report.console import REPORT_FILE, RESULT_FILE, print_result
+from host.report.figures import format_value
 from host.report.page import TEMPLATES, render
 
 __all__ = ["REPORT_FILE", "RESULT_FILE", "TEMPLATES", "format_value", "print_result", "render"]

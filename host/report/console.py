@@ -10,25 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from host.report.battery import print_battery
+from host.report.figures import format_value
 from host.report.power import print_power
 
 RESULT_FILE = "result.json"
 REPORT_FILE = "report.html"
 ENERGY_SAVING_ROWS = ("full_only", "fallback_only", "as_decided")
 """Entries of ``energy_saving`` that are shown, in order."""
-
-
-def format_value(value: float | None, unit: str) -> str:
-    """A figure with the digits that it deserves, and its unit; a dash where there is none."""
-    if value is None:
-        return "-"
-    if unit == "B":
-        text = f"{value:,.0f}"
-    elif value == 0 or 0.001 <= abs(value) < 100_000:
-        text = f"{value:,.4g}"
-    else:
-        text = f"{value:.3e}"
-    return text if unit in ("", "1") else f"{text} {unit}"
 
 
 def print_result(result: Mapping[str, Any], folder: Path, console: Console) -> None:

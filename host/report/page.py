@@ -10,7 +10,8 @@ import jinja2
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from host.report.console import ENERGY_SAVING_ROWS, budget_text, format_value
+from host.report.console import ENERGY_SAVING_ROWS, budget_text
+from host.report.figures import format_value
 from host.report.power import POWER_STATES, uncertain
 
 TEMPLATES = Path(__file__).parent

@@ -8,6 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from host.report.figures import si_prefix
+
 POWER_STATES = {
     "idle_w": "idle",
     "sleep_w": "asleep",
@@ -24,7 +26,7 @@ EXPANDED = 2
 
 def uncertain(figure: Mapping[str, Any]) -> str:
     """A figure with its expanded uncertainty, such as ``125 mW +- 1.5``."""
-    scale, prefix = _prefix(figure["value"])
+    scale, prefix = si_prefix(figure["value"])
     value, spread = figure["value"] * scale, EXPANDED * figure["uncertainty"] * scale
     return f"{value:.4g} ± {spread:.2g} {prefix}{figure['unit']}"
 
@@ -66,9 +68,3 @@ def print_power(
         else:
             table.add_row(title, uncertain(figure), figure["provenance"])
     console.print(table)
-
-
-def _prefix(value: float) -> tuple[float, str]:
-    """Factor and prefix that bring a value to 1 or above; the smallest there is for less."""
-    steps = ((1.0, ""), (1e3, "m"), (1e6, "u"), (1e9, "n"))
-    return next(((f, p) for f, p in steps if abs(value) * f >= 1.0), steps[-1])
