@@ -29,7 +29,9 @@ LABWIRED_HZ = 160_000_000
 
 _BASE = 0x4037_C000
 """16 KB of SRAM that a chip whose program is in flash uses as its cache."""
-_SKIPPED_LOW, _SKIPPED_HIGH, _WAITING, _LINE, _WAITS_SINCE = (_BASE + 4 * n for n in range(5))
+_SKIPPED_LOW, _SKIPPED_HIGH, _WAITING, _LINE, _WAITS_SINCE, _WAITS_AT = (
+    _BASE + 4 * n for n in range(6)
+)
 _TICKS, _WAIT = _BASE + 0x40, _BASE + 0xC0
 
 _TICKS_CODE = (
@@ -69,8 +71,10 @@ _WAIT_CODE = (
     0x0062A823,  # sw t1, WAITS_SINCE(t0)
     0x00100313,  # li t1, 1
     0x0062A423,  # sw t1, WAITING(t0)
-    0x00C2A383,  # again: lw t2, LINE(t0)
-    0xFE038EE3,  # beqz t2, again
+    0xB0002373,  # again: csrr t1, mcycle
+    0x0062AA23,  # sw t1, WAITS_AT(t0)
+    0x00C2A383,  # lw t2, LINE(t0)
+    0xFE038AE3,  # beqz t2, again
     0x0002A623,  # sw zero, LINE(t0)
     0x0002A423,  # sw zero, WAITING(t0)
     0x34109073,  # csrw mepc, ra        as if the interrupt came when the wait returns
@@ -221,8 +225,11 @@ class LabwiredCore:
 
     @property
     def waiting_for(self) -> int:
-        """Instructions since it began to wait."""
-        return (int(self.sim.cycles) - self.read(_WAITS_SINCE)) & 0xFFFF_FFFF
+        """Instructions since it began to wait, by the counter that the program reads.
+
+        ``sim.cycles`` is another one: the two drift apart.
+        """
+        return (self.read(_WAITS_AT) - self.read(_WAITS_SINCE)) & 0xFFFF_FFFF
 
     def skip(self, ticks: int) -> None:
         """Let time pass in which a waiting core executes nothing."""
