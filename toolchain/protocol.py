@@ -42,6 +42,12 @@ REPLY = 0x80
 ERROR_TYPE = 0xFF
 """Type of an error reply, whatever the request was."""
 
+EMULATED_CHIP_IDS = (b"EMUL", b"\0\0\x02EMU")
+"""How the unique id of an emulated chip begins: a flash's, or a MAC address that nobody is given.
+
+The program is the same as on silicon, so this is what tells an emulator behind any port or URL.
+"""
+
 NO_BUDGET_FJ = 2**64 - 1
 """The ``energy_fj`` of :class:`BudgetRequest` that sets no limit."""
 

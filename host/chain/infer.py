@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from host.flash import open_target
-from host.link import ELEMENT_TYPES, BoardClient, Identity, rows_per_frame
 from host.metrics import Provenance
 from host.target import Target, parse_target
 from toolchain.build import Image, build_image
@@ -33,8 +32,6 @@ from toolchain.compile import (
 )
 from toolchain.errors import InputError, MismatchError, ModelError
 from toolchain.protocol import Element, Engine
-
-CYCLES_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -121,7 +118,7 @@ def infer(
             target.board, model_dir, Path(folder) / "build", engine=engine, compiler=compiler
         )
         with open_target(target, image, flash=flash) as (client, identity):
-            raw, cycles = run_rows(client, identity, job.rows, job.n_outputs, job.output_element)
+            raw, cycles = client.infer(job.rows, job.n_outputs, job.output_element)
             stack_used_bytes = client.status().stack_used_bytes
     outputs = job.decode(raw)
     np.save(out_file, outputs)
@@ -198,29 +195,6 @@ def _float_job(data: bytes, name: str, inputs_file: Path) -> _Job:
         decode=lambda raw: raw,
         expected=golden_float(data, given),
         bound=error_bound(network, given),
-    )
-
-
-def run_rows(
-    client: BoardClient,
-    identity: Identity,
-    rows: np.ndarray,
-    n_outputs: int,
-    output_element: Element,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Raw outputs (n, n_outputs) and cycles (n,) of every row, in frames that fit the board's."""
-    batch = rows_per_frame(
-        identity.max_payload,
-        rows.shape[1] * rows.dtype.itemsize,
-        CYCLES_BYTES + n_outputs * ELEMENT_TYPES[output_element].itemsize,
-    )
-    parts = [
-        client.infer(rows[start : start + batch], n_outputs, output_element)
-        for start in range(0, len(rows), batch)
-    ]
-    return (
-        np.concatenate([outputs for outputs, _ in parts]),
-        np.concatenate([counted for _, counted in parts]),
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from host.chain.infer import read_bytes, run_rows
+from host.chain.infer import read_bytes
 from host.flash import open_target
 from host.metrics import Provenance
 from host.target import Target, parse_target
@@ -126,8 +126,8 @@ def _count(target: Target, compiled: CompiledModel, image: Image, rows: np.ndarr
         # Codes, then readings, are answered as bytes.
         width = _whole_words(compiled.output.n_bytes) + 4 * MARKS_PER_LAYER * len(compiled.layers)
         element = Element.INT8
-    with open_target(target, image) as (client, identity):
-        outputs, cycles = run_rows(client, identity, rows, width, element)
+    with open_target(target, image) as (client, _):
+        outputs, cycles = client.infer(rows, width, element)
     return _Counted(compiled, image, np.ascontiguousarray(outputs).view(np.uint8), cycles)
 
 

@@ -29,6 +29,7 @@ from host.emulator.meters import METERS
 from host.emulator.supply import Supply
 from toolchain.board import Board
 from toolchain.errors import InputError
+from toolchain.protocol import EMULATED_CHIP_IDS
 
 BITS_PER_BYTE = 10  # start, 8 data, stop
 STEP_S = 20e-6
@@ -118,9 +119,9 @@ class EmulatedEsp32c3:
         *,
         metered: bool = True,
     ) -> None:
-        digest = hashlib.sha256(serial.encode()).digest()
         # Locally administered and no group's, so that it is no manufacturer's.
-        self.chip_id = bytes([0, 0, digest[0] & 0xFC | 2]) + digest[1:6]
+        mark = EMULATED_CHIP_IDS[1]
+        self.chip_id = mark + hashlib.sha256(serial.encode()).digest()[: 8 - len(mark)]
         self._on_byte = on_byte
         self._byte_ticks = BITS_PER_BYTE * TICK_HZ / board.link.baud
         self._incoming: deque[int] = deque()

@@ -37,6 +37,7 @@ from host.emulator.usb_host import UsbHost
 from host.emulator.wall_clock import WallClock
 from toolchain.board import Board
 from toolchain.errors import InputError
+from toolchain.protocol import EMULATED_CHIP_IDS
 
 FLASH_BASE = 0x1000_0000
 BAUD_TOLERANCE = 0.03
@@ -89,7 +90,8 @@ class EmulatedPico:
         self._cycles_before_reset = 0
         self._busy_s = 0.0
         self._busy_cycles = 0
-        self.chip_id = hashlib.sha256(serial.encode()).digest()[:8]
+        mark = EMULATED_CHIP_IDS[0]
+        self.chip_id = mark + hashlib.sha256(serial.encode()).digest()[: 8 - len(mark)]
         _answer_unique_id(self._mcu.ssi, self.chip_id)
 
         # What execute_batch() needs of a simulator object: these three attributes.

@@ -14,7 +14,7 @@ from host.link import BoardClient, Identity
 from host.plugged import Machine
 from host.target import Target
 from toolchain.build import Image
-from toolchain.errors import InputError
+from toolchain.errors import InputError, TargetError
 
 PROCESS_PACE = 100.0
 """How much slower than silicon a board may be that is a process: an emulated core is 40 times."""
@@ -36,7 +36,8 @@ def open_target(
         FlashError: it cannot be written, or did not come back.
         IdentityError: something else answers.
         LinkError: nothing answers, or the port cannot be opened.
-        TargetError: it is not there, several fit, or it was never flashed.
+        TargetError: it is not there, several fit, it was never flashed, or an emulator answers
+            where a board is meant to.
     """
     with open_program(target, Program.of(image, target.board), flash=flash) as opened:
         yield opened
@@ -59,7 +60,14 @@ def open_program(
         return
     port = carry_out(plan_flash(target, program)).port if flash else find_port(target)
     with BoardClient.open(port, target.board.link.baud) as client:
-        yield client, _checked(client.hello(), program)
+        identity = client.hello()
+        if identity.emulated:
+            raise TargetError(
+                f"{port}: an emulated {identity.board} answers there ({identity.chip_id}), so "
+                "nothing that it says would be measured",
+                hint=f"name it {target.board.name}@emulator, and it is run here",
+            )
+        yield client, _checked(identity, program)
 
 
 def flash_target(

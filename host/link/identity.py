@@ -33,6 +33,11 @@ class Identity:
     fault: str
     """What stopped the program before the board last started; empty when nothing did."""
 
+    @property
+    def emulated(self) -> bool:
+        """Whether the chip says of itself that it is an emulator's."""
+        return bytes.fromhex(self.chip_id).startswith(wire.EMULATED_CHIP_IDS)
+
     @classmethod
     def of(cls, hello: wire.HelloReply) -> Identity:
         """From the board's own words.

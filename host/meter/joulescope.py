@@ -6,7 +6,6 @@ number of its first sample, so a lost block shows as a jump.
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -17,12 +16,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from host.meter.accuracy import accuracy_of
 from host.meter.gate import Samples, measure_window, pulses
+from host.meter.host_meter import HostMeter
 from host.meter.meter import MeterDescription, Reading
 from host.metrics import Provenance
 from toolchain.errors import LinkError, MeasurementError, MissingDependencyError
-from toolchain.protocol import WindowMeter, WindowReply
+from toolchain.protocol import WindowReply
 
 SAMPLE_RATE_HZ = 200_000
 RANGES_A = {
@@ -44,7 +43,7 @@ STREAMS = ("i", "v", "gpi/0", "i/range")
 """Current, voltage, IN0 and current range: ``s/<name>/ctrl`` and ``s/<name>/!data``."""
 
 
-class Joulescope:
+class Joulescope(HostMeter):
     """A Joulescope in the board's supply, the board's gate pin on IN0.
 
     Args:
@@ -60,30 +59,14 @@ class Joulescope:
         gain_limit: float | None = None,
         driver: Callable[[], Any] | None = None,
     ) -> None:
+        super().__init__("joulescope", gain_limit)
         self._serial = serial
-        accuracy = accuracy_of("joulescope")
-        self._accuracy = accuracy if gain_limit is None else accuracy.certified(gain_limit)
         self._make_driver = driver
         self._driver: Any = None
         self._path = ""
         self._blocks: dict[str, list[_Block]] = {}
         self._listening = threading.Event()
         self._removed = threading.Event()
-
-    @property
-    def bounded_by(self) -> WindowMeter:
-        """The samples carry the gate."""
-        return WindowMeter.HOST
-
-    @property
-    def longest_s(self) -> float:
-        """It samples for as long as it is let."""
-        return math.inf
-
-    @property
-    def accumulates(self) -> bool:
-        """Its last digit is one of current."""
-        return False
 
     @property
     def edge_s(self) -> float:

@@ -8,7 +8,6 @@ logic inputs.
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Iterator
@@ -20,12 +19,12 @@ import numpy as np
 import serial
 from serial.tools import list_ports
 
-from host.meter.accuracy import accuracy_of
 from host.meter.gate import Samples, measure_window, pulses
+from host.meter.host_meter import HostMeter
 from host.meter.meter import MeterDescription, Reading
 from host.metrics import Provenance
 from toolchain.errors import InputError, LinkError, MeasurementError, MissingDependencyError
-from toolchain.protocol import WindowMeter, WindowReply
+from toolchain.protocol import WindowReply
 
 if TYPE_CHECKING:
     from ppk2_api.ppk2_api import PPK2_API
@@ -57,7 +56,7 @@ POWER_SETTLES_S = 1.0
 Mode = Literal["ampere", "source"]
 
 
-class Ppk2:
+class Ppk2(HostMeter):
     """A PPK2 in the board's supply.
 
     Args:
@@ -80,6 +79,7 @@ class Ppk2:
         gate: int = 0,
         gain_limit: float | None = None,
     ) -> None:
+        super().__init__("ppk2", gain_limit)
         if not VOLTS[0] <= volt <= VOLTS[1]:
             raise InputError(
                 f"a supply of {volt} V, a PPK2 takes {VOLTS[0]} to {VOLTS[1]} V",
@@ -91,25 +91,8 @@ class Ppk2:
         self._mode = mode
         self._volt = volt
         self._gate = gate
-        accuracy = accuracy_of("ppk2")
-        self._accuracy = accuracy if gain_limit is None else accuracy.certified(gain_limit)
         self._api: PPK2_API | None = None
         self._collector: _Collector | None = None
-
-    @property
-    def bounded_by(self) -> WindowMeter:
-        """The samples carry the gate."""
-        return WindowMeter.HOST
-
-    @property
-    def longest_s(self) -> float:
-        """It samples for as long as it is let."""
-        return math.inf
-
-    @property
-    def accumulates(self) -> bool:
-        """Its last digit is one of current."""
-        return False
 
     @property
     def edge_s(self) -> float:

@@ -7,7 +7,6 @@ after the windows have run, so the instrument may be stopped and its file saved 
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,12 +17,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from host.meter.accuracy import accuracy_of
 from host.meter.gate import Samples, measure_pulse, pulses
+from host.meter.host_meter import HostMeter
 from host.meter.meter import MeterDescription, Reading
 from host.metrics import Provenance
 from toolchain.errors import InputError, MeasurementError
-from toolchain.protocol import WindowMeter, WindowReply
+from toolchain.protocol import WindowReply
 
 COLUMNS = ("time_s", "current_a", "voltage_v", "gate")
 HEADER_ROWS = 1
@@ -35,7 +34,7 @@ MOST_A = 100.0
 LENGTHS_SHOWN = 8
 
 
-class Recording:
+class Recording(HostMeter):
     """A trace file: CSV with a header of ``time_s,current_a,voltage_v,gate``, one row a sample.
 
     Args:
@@ -53,28 +52,12 @@ class Recording:
         range_a: float | None = None,
         step_a: float | None = None,
     ) -> None:
+        super().__init__("trace", gain_limit)
         self.file = file
-        accuracy = accuracy_of("trace")
-        self._accuracy = accuracy if gain_limit is None else accuracy.certified(gain_limit)
         self._range_a = range_a
         self._step_a = step_a
         self._loaded: Samples | None = None
         self._sha256 = ""
-
-    @property
-    def bounded_by(self) -> WindowMeter:
-        """The trace carries the gate."""
-        return WindowMeter.HOST
-
-    @property
-    def longest_s(self) -> float:
-        """It samples for as long as it is let."""
-        return math.inf
-
-    @property
-    def accumulates(self) -> bool:
-        """Its last digit is one of current."""
-        return False
 
     @property
     def edge_s(self) -> float:

@@ -9,11 +9,14 @@ import pytest
 
 from host.emulator import EmulatedBoard
 from host.emulator.rp2040 import EmulatedPico
+from host.flash import open_target
 from host.link import BoardClient
 from host.link.framing import Frame, decode, encode
+from host.target import parse_target
 from toolchain import protocol as wire
 from toolchain.board import load_board
 from toolchain.build import Image, build_image
+from toolchain.errors import TargetError
 
 pytestmark = [pytest.mark.firmware, pytest.mark.emulator]
 
@@ -118,6 +121,16 @@ def test_the_process_serves_both_lines(image: Image) -> None:
             with BoardClient.open(port, 115_200) as client:
                 assert client.hello().chip_id == board.chip_id
                 assert client.status().frames_rejected == 0
+
+
+def test_what_an_emulator_says_behind_a_port_is_not_taken_for_measured(image: Image) -> None:
+    with EmulatedBoard("pico", image.uf2) as board:
+        target = parse_target(f"pico@{board.port}")
+        with (
+            pytest.raises(TargetError, match=r"(?s)an emulated pico answers.*measured"),
+            open_target(target, image, flash=False),
+        ):
+            raise AssertionError("it was opened")
 
 
 def test_without_a_cable_there_is_no_usb_port(image: Image) -> None:

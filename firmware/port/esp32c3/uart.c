@@ -3,6 +3,7 @@
 #include "esp32c3.h"
 #include "jl_config.h"
 #include "jl_port.h"
+#include "jl_ring.h"
 
 #define UART_BASE 0x60000000u
 #define UART_FIFO (UART_BASE + 0x00u)
@@ -43,16 +44,7 @@
 #define DIVISOR_16 ((16u * (APB_HZ / 100u) + JL_UART_BAUD / 200u) / (JL_UART_BAUD / 100u))
 _Static_assert(DIVISOR_16 >= 16u * 4u && DIVISOR_16 < 16u * 4096u, "baud rate out of range");
 
-/* One of the largest frames can arrive while another is worked on. */
-#define RING_BYTES 4096u
-_Static_assert((RING_BYTES & (RING_BYTES - 1u)) == 0, "the ring's size must be a power of 2");
-
-static struct {
-    uint8_t bytes[RING_BYTES];
-    volatile uint32_t head; /* written by the interrupt only; both count for ever */
-    volatile uint32_t tail; /* written by the reader only */
-    volatile uint32_t overrun;
-} ring;
+static jl_ring ring;
 
 void esp32c3_uart_init(void) {
     REG(PERIP_CLK_EN0) |= PERIP_UART_MEMORY;
@@ -86,26 +78,13 @@ JL_HOT void esp32c3_uart_interrupt(void) {
         ring.overrun++; /* at least one byte */
     }
     while (STATUS_RX_COUNT(REG(UART_STATUS)) != 0) {
-        const uint8_t byte = (uint8_t)REG(UART_FIFO);
-        const uint32_t head = ring.head;
-        if (head - ring.tail == RING_BYTES) {
-            ring.overrun++;
-        } else {
-            ring.bytes[head % RING_BYTES] = byte;
-            ring.head = head + 1u;
-        }
+        jl_ring_put(&ring, (uint8_t)REG(UART_FIFO));
     }
     REG(UART_INT_CLR) = why;
 }
 
 size_t esp32c3_uart_read(uint8_t *bytes, size_t capacity) {
-    size_t n = 0;
-    uint32_t tail = ring.tail;
-    while (n < capacity && tail != ring.head) {
-        bytes[n++] = ring.bytes[tail++ % RING_BYTES];
-    }
-    ring.tail = tail;
-    return n;
+    return jl_ring_read(&ring, bytes, capacity);
 }
 
 void esp32c3_uart_write(const uint8_t *bytes, size_t length) {

@@ -2,6 +2,7 @@
  * the FIFO has room. */
 #include "jl_config.h"
 #include "jl_port.h"
+#include "jl_ring.h"
 #include "rp2040.h"
 
 #define UART_BASE (0x40034000u + 0x4000u * JL_UART_INDEX)
@@ -34,16 +35,7 @@
 #define DIVISOR_64 ((4u * JL_CLOCK_HZ + JL_UART_BAUD / 2u) / JL_UART_BAUD)
 _Static_assert(DIVISOR_64 >= 64u && DIVISOR_64 <= 65535u * 64u, "baud rate out of range");
 
-/* One of the largest frames can arrive while another is worked on. */
-#define RING_BYTES 4096u
-_Static_assert((RING_BYTES & (RING_BYTES - 1u)) == 0, "the ring's size must be a power of 2");
-
-static struct {
-    uint8_t bytes[RING_BYTES];
-    volatile uint32_t head; /* written by the interrupt only; both count for ever */
-    volatile uint32_t tail; /* written by the reader only */
-    volatile uint32_t overrun;
-} ring;
+static jl_ring ring;
 
 void rp2040_uart_init(void) {
     const uint32_t unit = RESET_UART0 << JL_UART_INDEX;
@@ -66,27 +58,15 @@ JL_HOT void rp2040_uart_interrupt(void) {
     }
     while ((REG(UARTFR) & FR_RX_EMPTY) == 0) {
         uint32_t data = REG(UARTDR);
-        uint32_t head = ring.head;
         if ((data & DR_OVERRUN) != 0) {
             ring.overrun++; /* at least one byte before this one was lost */
         }
-        if (head - ring.tail == RING_BYTES) {
-            ring.overrun++;
-        } else {
-            ring.bytes[head % RING_BYTES] = (uint8_t)data;
-            ring.head = head + 1u;
-        }
+        jl_ring_put(&ring, (uint8_t)data);
     }
 }
 
 size_t rp2040_uart_read(uint8_t *bytes, size_t capacity) {
-    size_t n = 0;
-    uint32_t tail = ring.tail;
-    while (n < capacity && tail != ring.head) {
-        bytes[n++] = ring.bytes[tail++ % RING_BYTES];
-    }
-    ring.tail = tail;
-    return n;
+    return jl_ring_read(&ring, bytes, capacity);
 }
 
 void rp2040_uart_write(const uint8_t *bytes, size_t length) {
