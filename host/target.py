@@ -80,6 +80,12 @@ class Target:
         return model.cycles_per_instruction if self.emulated and model is not None else None
 
     @property
+    def energy_model(self) -> dict[str, Any] | None:
+        """What the emulated supply assumes, JSON values; None where the board is physical."""
+        model = self.board.emulator
+        return model.model_dump(mode="json") if self.emulated and model is not None else None
+
+    @property
     def counts(self) -> str:
         """What the board's counter of cycles counts: ``cycles`` or ``instructions``."""
         return "cycles" if self.cycles_per_instruction is None else "instructions"

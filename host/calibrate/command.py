@@ -15,6 +15,7 @@ from host.chain.windows import live_meter
 from host.flash.state import state_folder
 from host.replay import WindowPlan
 from host.target import parse_target
+from toolchain.build.chips import chip_of
 from toolchain.errors import InputError
 from toolchain.policy.calibration import Calibration, calibration_file, kept_calibration
 
@@ -86,9 +87,9 @@ def calibrate(
             f"{file} was measured on a board; an emulated calibration would take its place",
             hint="add --force, or keep this one elsewhere (JOULELOOP_STATE)",
         )
-    observed = observe(
-        target, designed_set(quick=quick), WindowPlan(window_s, REPEATS), choice, console
-    )
+    memories = chip_of(target.board).network_memories
+    benchmarks = designed_set(memories, quick=quick)
+    observed = observe(target, benchmarks, WindowPlan(window_s, REPEATS), choice, console)
     calibration = calibration_of(observed, target)
     said = tuple(complaints(calibration))
     if not said:

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from host.calibrate.command import Calibrated
 from host.calibrate.fit import MOST_CYCLES_ERROR
+from host.report.figures import si_prefix
 from toolchain.policy.calibration import FLASH_TERM, Evidence, FitRecord, FittedFigure
 
 LABELS = {
@@ -120,7 +121,5 @@ def _interval(figure: FittedFigure, scale: float = 1.0) -> str:
 
 def _joules(figure: FittedFigure) -> str:
     """In the unit that leaves the fewest zeros."""
-    for unit, scale in (("J", 1.0), ("mJ", 1e3), ("uJ", 1e6), ("nJ", 1e9)):
-        if scale * figure.high >= 1.0 or unit == "nJ":
-            break
-    return f"{_interval(figure, scale)} {unit}"
+    scale, prefix = si_prefix(figure.high)
+    return f"{_interval(figure, scale)} {prefix}J"

@@ -7,6 +7,7 @@ between a tenth and nearly all of their cycles on multiply-accumulates.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from toolchain.compile.synthetic import REFERENCE_SHAPES
@@ -36,15 +37,18 @@ class MicroBenchmark:
         return f"{'-'.join(map(str, self.widths))} {self.runs_from}"
 
 
-def designed_set(*, quick: bool = False) -> tuple[MicroBenchmark, ...]:
+def designed_set(
+    memories: Sequence[str] = ("sram", "flash"), *, quick: bool = False
+) -> tuple[MicroBenchmark, ...]:
     """The networks of a calibration, those that are fitted first.
 
     Args:
+        memories: that the chip can run a network from.
         quick: fewer of them, for a first look; as few as a fit takes.
     """
     policy = [_policy(8, 4), _policy(32, 16), _policy(80, 40), _policy(), _policy(64)]
-    policy += [_policy(32, 32, 32), _policy(48, 24, 12)]
-    more = [_policy(16, 8), _policy(32), _policy(64, 64), _policy(96, 48), _policy(128)]
+    policy += [_policy(32, 32, 32), _policy(48, 24, 12), _policy(32)]
+    more = [_policy(16, 8), _policy(64, 64), _policy(96, 48), _policy(128)]
     with_energy = {_policy(), _policy(8, 4), _policy(80, 40)}
     fitted = [
         MicroBenchmark(widths, energy=widths in with_energy)
@@ -68,7 +72,7 @@ def designed_set(*, quick: bool = False) -> tuple[MicroBenchmark, ...]:
             MicroBenchmark(_policy(56), held_out=True),
             MicroBenchmark(_policy(40, 20), "flash", held_out=True),
         ]
-    return (*fitted, *held_out)
+    return tuple(one for one in (*fitted, *held_out) if one.runs_from in memories)
 
 
 def _policy(*hidden: int) -> tuple[int, ...]:

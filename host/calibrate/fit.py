@@ -13,6 +13,7 @@ import numpy as np
 
 from host.calibrate.measure import Observed, ObservedNetwork
 from host.metrics import EnergyWindow, Provenance
+from host.metrics.window import NORMAL_95
 from host.target import Target
 from toolchain.board import CostModel
 from toolchain.errors import BoardFileError, MeasurementError
@@ -37,9 +38,6 @@ from toolchain.policy.least_squares import (
 
 MOST_CYCLES_ERROR = 0.05
 """Largest relative error of a held-out network's cycles with which a calibration is kept."""
-
-NORMAL_95 = 1.959964
-"""Standard uncertainties on either side of a 95 % interval of a normal law."""
 
 MOST_ENERGY_ERROR = 0.10
 """The same of its energy, whose windows have a resolution and a scatter of their own."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -21,7 +20,7 @@ from host.chain.settings import Settings
 from host.metrics import Metric, Provenance
 from host.replay import FALLBACK_ONLY, NOMINAL, REGIME_SHIFT, shift_day, variants
 from host.report import REPORT_FILE, RESULT_FILE, render
-from host.run import RunFolder, Stage, write_json
+from host.run import RunFolder, Stage, read_json, write_json
 from host.target import Target
 from toolchain import __version__
 from toolchain.build import load_image
@@ -78,7 +77,7 @@ def write_report(
                 f"{replayed} has no {needed}: it was made by an earlier version",
                 hint=f"run 'jouleloop bench {target} --out {folder.path}'",
             )
-    provenances = _read_json(replayed / "provenance.json")
+    provenances = read_json(replayed / "provenance.json")
     provenance = Provenance(provenances["provenance"])
     energy_provenance = Provenance(provenances.get("energy", provenance))
     rows = {
@@ -93,7 +92,7 @@ def write_report(
     tables = _tables(scenario, settings, float_policy, int8_policy) | {BOARD_POLICY: rows[NOMINAL]}
     metrics = _metrics(folder, rows, optima, scenario, settings, target)
     windows = _read_windows(replayed)
-    identity = _read_json(replayed / "identity.json")
+    identity = read_json(replayed / "identity.json")
     image = load_image(folder.artifact("build"))
     board = target.board
     states = m.power_states(windows, energy_provenance)
@@ -115,7 +114,7 @@ def write_report(
         "composite_log": m.composite_log(metrics, board.budget).as_dict(),
         "material_circularity_indicator": m.material_circularity_indicator(rows[NOMINAL]).as_dict(),
         "energy_saving": m.energy_saving(
-            _read_json(replayed / "budget.json"),
+            read_json(replayed / "budget.json"),
             rows[NOMINAL],
             rows[FALLBACK_ONLY],
             tables[REFERENCE_POLICY],
@@ -130,15 +129,15 @@ def write_report(
             "refused": sum(not window.accepted for window in windows),
         },
         "battery_life": _battery_life(states, metrics, scenario),
-        "meter": _read_json(replayed / "meter.json"),
+        "meter": read_json(replayed / "meter.json"),
         "baselines": _baselines(tables, optima[NOMINAL]),
         "agreement": {
             "rows": sum(table.num_rows for table in rows.values()),
             "equal_to_int8_reference": True,
         },
-        "quantization": _read_json(folder.artifact("quantize") / "quantization.json"),
-        "training": _read_json(folder.artifact("train") / "training.json"),
-        "energy_model": _energy_model(target),
+        "quantization": read_json(folder.artifact("quantize") / "quantization.json"),
+        "training": read_json(folder.artifact("train") / "training.json"),
+        "energy_model": target.energy_model,
         "environment": _environment(image.compiler),
         "command": folder.command,
     }
@@ -177,9 +176,9 @@ def _metrics(
     replayed = folder.artifact("replay")
     nominal = rows[NOMINAL]
     quality = {name: m.decision_quality(rows[name], optima[name]) for name in rows}
-    link = _read_json(replayed / "link.json")[NOMINAL]
-    clock_hz = _read_json(replayed / "identity.json")["clock_hz"]
-    stack = _read_json(replayed / "status.json")["stack_used_bytes"]
+    link = read_json(replayed / "link.json")[NOMINAL]
+    clock_hz = read_json(replayed / "identity.json")["clock_hz"]
+    stack = read_json(replayed / "status.json")["stack_used_bytes"]
     size = load_image(folder.artifact("build")).size
     in_ram = size.network_memory == "sram"
     flash = {
@@ -229,7 +228,7 @@ def _metrics(
 
 
 def _energy_per_decision(replayed: Path, nominal: pa.Table) -> Metric:
-    provenances = _read_json(replayed / "provenance.json")
+    provenances = read_json(replayed / "provenance.json")
     if "unmeasured" in provenances:
         return m.unavailable(m.UNITS["energy_per_decision"], provenances["unmeasured"])
     return m.energy_of_modes(
@@ -238,7 +237,7 @@ def _energy_per_decision(replayed: Path, nominal: pa.Table) -> Metric:
 
 
 def _read_windows(replayed: Path) -> list[m.EnergyWindow]:
-    return [m.EnergyWindow(**window) for window in _read_json(replayed / "windows.json")]
+    return [m.EnergyWindow(**window) for window in read_json(replayed / "windows.json")]
 
 
 def _battery_life(
@@ -286,13 +285,6 @@ def _baselines(
     return entries
 
 
-def _energy_model(target: Target) -> dict[str, Any] | None:
-    """What the emulated supply assumes; None when the board is physical."""
-    if not target.emulated or target.board.emulator is None:
-        return None
-    return target.board.emulator.model_dump(mode="json")
-
-
 def _environment(compiler: str) -> dict[str, str]:
     packages = (
         "rp2040py",
@@ -310,7 +302,3 @@ def _environment(compiler: str) -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return versions
-
-
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))

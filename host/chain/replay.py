@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from host.chain.at_once import progress
 from host.chain.quantization import quantized_models
 from host.chain.settings import Settings
 from host.chain.windows import (
@@ -149,16 +149,8 @@ def _replay_variant(
     path: Path,
     console: Console,
 ) -> Replay:
-    with Progress(
-        TextColumn(f"replay {variant.name}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task("decisions", total=len(variant.scenario.returns))
+    with progress(console) as bar:
+        task = bar.add_task(f"replay {variant.name}", total=len(variant.scenario.returns))
         return replay(
             client,
             variant.scenario,

@@ -11,6 +11,7 @@ import numpy as np
 
 from host.compare.quality import Judged
 from host.metrics import Interval, bootstrap_interval
+from host.metrics.window import NORMAL_95
 
 GIVEN_UP = 0.01
 """Most quality that the article's trade gives up: "1 % of accuracy", as a share of it."""
@@ -18,7 +19,6 @@ GIVEN_UP = 0.01
 SAVED = 0.40
 """Least energy that it saves: "40 % of energy"."""
 
-NORMAL_95 = 1.959964
 """Standard uncertainties on either side of a 95 % interval of a normal law."""
 
 _RESAMPLES = 2_000

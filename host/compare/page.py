@@ -10,6 +10,7 @@ import jinja2
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from host.metrics.window import NORMAL_95
 from host.report import TEMPLATES, format_value
 from host.report.page import LAYOUT
 
@@ -49,7 +50,7 @@ def _accuracy_against_joules(result: Mapping[str, Any], of: str) -> go.Figure:
             go.Scatter(
                 x=[1e6 * detail[f"{of}_j"]],
                 y=[quality["mean"]],
-                error_x={"array": [1.96e6 * detail[f"{of}_uncertainty_j"]]},
+                error_x={"array": [NORMAL_95 * 1e6 * detail[f"{of}_uncertainty_j"]]},
                 error_y={
                     "array": [quality["high"] - quality["mean"]],
                     "arrayminus": [quality["mean"] - quality["low"]],

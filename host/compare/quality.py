@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +15,7 @@ from host.compare.network import FLOAT, ComparedNetwork, policy_of
 from host.metrics import decision_quality
 from host.run import write_json
 from host.score.job import held_out_seed
-from host.score.workers import default_workers
+from host.score.workers import default_workers, in_processes
 from toolchain.environment import UNDECIDED, DayBatch, Optimum, hindsight_optimum, rollout
 from toolchain.policy.choice import choose
 from toolchain.scenario import Basis, Scenario, scenario_like
@@ -115,14 +113,9 @@ def judge_networks(
             write_json(path / f"{index}.json", job(index))
             yield index
         return
-    # A fork would inherit the threads of numpy and of the progress bar in whatever state.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        try:
-            for index, judged in zip(missing, pool.map(job, missing), strict=True):
-                write_json(path / f"{index}.json", judged)
-                yield index
-        finally:
-            pool.shutdown(cancel_futures=True)
+    for index, judged in in_processes(job, missing, workers):
+        write_json(path / f"{index}.json", judged)
+        yield index
 
 
 def read_judged(path: Path, n_scenarios: int) -> dict[str, list[Judged]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +16,7 @@ from host.compare.network import ComparedNetwork
 from host.compare.page import render
 from host.compare.quality import QUALITY_NAME, Judged, read_judged
 from host.metrics import Provenance, decision_quality
-from host.run import RunFolder, write_json
+from host.run import RunFolder, read_json, write_json
 from host.target import Target
 from toolchain import __version__
 from toolchain.environment import hindsight_optimum
@@ -67,7 +66,7 @@ def write_comparison(
     """
     on_board = folder.artifact(ON_BOARD_NAME)
     judged = read_judged(folder.artifact(QUALITY_NAME), n_scenarios)
-    ran = {network.name: _read_json(on_board / f"{network.name}.json") for network in networks}
+    ran = {network.name: read_json(on_board / f"{network.name}.json") for network in networks}
     lines = [_line(name, judged[name], entry) for name, entry in ran.items()]
     used = f.defined_everywhere(lines)
     optimum = hindsight_optimum(scenario)
@@ -108,7 +107,7 @@ def write_comparison(
         "limits": {"given_up": f.GIVEN_UP, "saved": f.SAVED},
         "statement": f.statement(found),
         "definitions": DEFINITIONS,
-        "energy_model": _energy_model(target),
+        "energy_model": target.energy_model,
         "command": folder.command,
     }
     write_json(path / RESULT_FILE, result)
@@ -118,7 +117,7 @@ def write_comparison(
 
 def read_comparison(path: Path) -> dict[str, Any]:
     """What :func:`write_comparison` left."""
-    result: dict[str, Any] = _read_json(path / RESULT_FILE)
+    result: dict[str, Any] = read_json(path / RESULT_FILE)
     return result
 
 
@@ -212,14 +211,3 @@ def _columns(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         "ram_bytes": entry["ram_bytes"],
         "model_sha256": entry["model_sha256"],
     }
-
-
-def _energy_model(target: Target) -> dict[str, Any] | None:
-    """What the emulated supply assumes; None when the board is physical."""
-    if not target.emulated or target.board.emulator is None:
-        return None
-    return target.board.emulator.model_dump(mode="json")
-
-
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))

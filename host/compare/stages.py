@@ -66,12 +66,13 @@ ON_BOARD = Stage(
         "host/meter",
         "host/replay",
         "host/metrics",
+        "host/chain/at_once.py",
         "host/chain/replay.py",
         "host/chain/windows.py",
         "host/compare/board.py",
         "host/compare/network.py",
     ),
-    ("rp2040py", "labwired", "tflite-micro", "numpy"),
+    ("rp2040py", "labwired", "tflite-micro", "numpy", "ppk2-api", "pyjoulescope-driver"),
 )
 QUALITY = Stage(
     QUALITY_NAME,

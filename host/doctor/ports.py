@@ -17,6 +17,7 @@ from serial.tools.list_ports_common import ListPortInfo
 
 from host.link import BoardClient, Identity
 from host.plugged import INSTRUMENTS, Machine, usb_location
+from toolchain.board import board_names, load_board
 from toolchain.errors import (
     BoardFaultError,
     LinkError,
@@ -26,8 +27,6 @@ from toolchain.errors import (
     ProtocolError,
 )
 
-BAUD = 115_200
-"""Of every board file; a USB serial line takes any."""
 TRIES = 2
 """Of HELLO, half a second each."""
 PATIENCE_S = 5.0
@@ -105,11 +104,20 @@ def ask(ports: Sequence[ListPortInfo]) -> list[PortAnswer]:
 
 
 def _answer(port: ListPortInfo) -> PortAnswer:
+    """What answers at one of the board files' rates; a USB serial line takes any."""
     meter = next((kind for kind in INSTRUMENTS if kind.ids == (port.vid, port.pid)), None)
     if meter is not None:
         return _said(port, PortState.METER, meter.name)
+    for baud in sorted({load_board(name).link.baud for name in board_names()}):
+        answer = _answer_at(port, baud)
+        if answer.state not in (PortState.SILENT, PortState.NOT_OURS):
+            break
+    return answer
+
+
+def _answer_at(port: ListPortInfo, baud: int) -> PortAnswer:
     try:
-        with BoardClient.open(port.device, BAUD) as client:
+        with BoardClient.open(port.device, baud) as client:
             identity = client.hello(TRIES)
     except PortBusyError as error:
         return _said(port, PortState.BUSY, error.message)

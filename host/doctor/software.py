@@ -13,15 +13,12 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from host.doctor.finding import Finding, Level, lacking
-from toolchain.board import Board
+from toolchain.board import Board, board_names, load_board
 from toolchain.errors import JouleloopError
 
 DISTRIBUTION = "jouleloop"
 NOT_FOR_USERS = ("test", "dev")
 """Extras of those who work on Jouleloop itself."""
-EMULATORS = {"rp2040": "rp2040py", "esp32c3": "labwired"}
-"""The package that emulates a chip."""
-GCC = "arm-none-eabi-gcc"
 
 
 def check_software(board: Board | None, *, emulated: bool) -> Iterator[Finding]:
@@ -34,12 +31,13 @@ def check_software(board: Board | None, *, emulated: bool) -> Iterator[Finding]:
     yield _python()
     yield from check_packages(metadata.requires(DISTRIBUTION) or [])
     yield _zig()
-    yield _program(
-        "GCC for ARM",
-        GCC,
-        "builds with --compiler gcc, and the engine tflm",
-        f"install a package with {GCC} in it, such as Debian's gcc-arm-none-eabi",
-    )
+    for gcc, chips in _gccs().items():
+        yield _program(
+            f"GCC for {', '.join(chips)}",
+            gcc,
+            "builds with --compiler gcc" + ", and the engine tflm" * gcc.startswith("arm-"),
+            f"install a package with {gcc} in it, such as Debian's gcc-{gcc.removesuffix('-gcc')}",
+        )
     yield _program(
         "clang",
         os.environ.get("CLANG", "clang"),
@@ -47,8 +45,21 @@ def check_software(board: Board | None, *, emulated: bool) -> Iterator[Finding]:
         "install clang, or set CLANG to one; the fuzzer has a driver of its own as well",
     )
     yield _tflm(os.environ)
-    for chip, package in EMULATORS.items():
+    known = map(load_board, board_names())
+    emulators = {one.chip: one.emulator.kind for one in known if one.emulator is not None}
+    for chip, package in emulators.items():
         yield _emulator(chip, package, needed=emulated and board is not None and board.chip == chip)
+
+
+def _gccs() -> dict[str, list[str]]:
+    """GCCs that build an image, each with its chips."""
+    from toolchain.build.chips import CHIPS
+
+    found: dict[str, list[str]] = {}
+    for name, chip in CHIPS.items():
+        if chip.gcc:
+            found.setdefault(chip.gcc, []).append(name)
+    return found
 
 
 def check_packages(requirements: list[str]) -> Iterator[Finding]:
@@ -113,7 +124,7 @@ def _zig() -> Finding:
     from toolchain.build.tools import find_compiler
 
     try:
-        found = find_compiler("zig", GCC)
+        found = find_compiler("zig", "")
     except JouleloopError as error:
         remedy = error.hint or "pip install 'jouleloop'"
         return Finding("compilers", "zig", Level.MISSING, error.message, remedy)

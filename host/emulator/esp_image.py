@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 
 from toolchain.build.esp32c3 import CHIP
-from toolchain.errors import InputError, MissingDependencyError
+from toolchain.errors import InputError
 
 _HEADER_BYTES, _SEGMENT_BYTES = 52, 32
 _RISCV, _EXECUTABLE, _LOADED, _ALL_ACCESS = 243, 2, 1, 7
@@ -17,15 +17,10 @@ def write_elf(image: Path, elf: Path) -> int:
 
     Raises:
         InputError: no such image, or one whose checksum is wrong.
-        MissingDependencyError: esptool is not installed.
     """
-    try:
-        from esptool import FatalError
-        from esptool.bin_image import LoadFirmwareImage
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"esptool is not installed: {error}", hint="run: pip install esptool (or: make setup)"
-        ) from error
+    from esptool import FatalError
+    from esptool.bin_image import LoadFirmwareImage
+
     try:
         loaded = LoadFirmwareImage(CHIP, str(image))
         right = loaded.checksum == loaded.calculate_checksum()

@@ -171,11 +171,6 @@ class UsbHost:
         """Whether something happens on the bus without anybody doing anything more."""
         return self._next is not None
 
-    @property
-    def unsent(self) -> int:
-        """Bytes that the device has not taken yet."""
-        return len(self._outgoing)
-
     def plug(self) -> None:
         """Put the cable in."""
         self.plugged = True

@@ -9,7 +9,7 @@ from typing import Any
 from host.flash.flasher import TimeLimits
 from host.flash.program import Program
 from host.plugged import Machine, PluggedBoard
-from toolchain.errors import FlashError, MissingDependencyError
+from toolchain.errors import FlashError
 
 CHIPS = {"esp32c3": "ESP32-C3"}
 """What esptool calls a chip."""
@@ -37,11 +37,7 @@ class RomLoader:
         )
 
     def obstacle(self, board: PluggedBoard, machine: Machine) -> str | None:
-        """No port that the loader could be spoken to on, or no esptool."""
-        try:
-            import esptool  # noqa: F401
-        except ImportError:
-            return "esptool is not installed; install it with: pip install esptool"
+        """No port that the loader could be spoken to on."""
         if board.port is None:
             return f"the board's serial port is not known; name it: {board.board.name}@/dev/ttyUSB0"
         return None
@@ -54,14 +50,9 @@ class RomLoader:
         Raises:
             FlashError: the loader does not answer, another chip does, or the flash is not what was
                 written.
-            MissingDependencyError: esptool is not installed.
         """
-        try:
-            from esptool import FatalError, cmds
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"esptool is not installed: {error}", hint="run: pip install esptool"
-            ) from error
+        from esptool import FatalError, cmds
+
         address, data = program.placed()
         said = io.StringIO()
         # esptool reports its progress on stdout, which is the command's own result.

@@ -14,6 +14,7 @@ from typing import Any
 
 from host.hil.figures import figure_kind
 from host.metrics import Provenance
+from host.metrics.window import OF_WINDOWS
 
 COVERAGE = 3.0
 """Standard uncertainties that a figure may differ by: 0.3 % of normally distributed differences
@@ -35,7 +36,6 @@ eight words and one to align it (ARMv6-M Architecture Reference Manual, B1.5), a
 an assumption for the latter."""
 
 _P95 = NormalDist().inv_cdf(0.95)
-_OWN_PARTS = ("scatter", "resolution", "baseline")
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def metered(figure: str, before: Side, after: Side) -> Tolerance:
     for side in (before, after):
         parts = side.detail(figure).get(f"{str(kind.uncertainty).removesuffix('_j')}_parts_j")
         if emulated and parts:
-            known = math.hypot(*(value for name, value in parts.items() if name in _OWN_PARTS))
+            known = math.hypot(*(value for name, value in parts.items() if name in OF_WINDOWS))
             uncertainties.append(known * kind.scale)
         else:
             uncertainties.append(kind.spread(side.metrics[kind.metric]))

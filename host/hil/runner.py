@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from host.hil.job import LOG, OUTCOME, Job, Outcome, Status
-from host.lease import board_key, lease
+from host.hil.lease import board_key, lease
 from host.plugged import Machine
 from host.score.workers import default_workers
 from host.target import Target, parse_target
@@ -211,14 +211,16 @@ def _ended(process: subprocess.Popen[bytes], job: Job) -> str:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process with all that it has started: its session's group."""
+    """End a process with its session's group, also where it has died before.
+
+    An emulated board is in a group of its own; it ends when the pipe from its starter closes.
+    """
     with suppress(ProcessLookupError):
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(TERMINATE_S)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGKILL)  # whatever of the group is left
     if process.stdin is not None:
         with suppress(BrokenPipeError):
             process.stdin.close()

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 
 from host.metrics.metric import Provenance
 from host.metrics.power import PowerStates
+from host.metrics.window import NORMAL_95
 from toolchain.errors import InputError
 from toolchain.scenario.factors import Factor
 
@@ -29,7 +30,6 @@ YEAR_DAYS = 365.25
 EVERY_DECISION, DAILY_BATCH = "one for every decision", "one batch a day"
 """Message policies. A node that tells every decision wakes up for each."""
 WIRED = "wired link"
-_NORMAL_95 = 1.959964
 _NEEDED = ("sleep_w", "inference_j", "wake_up_j")
 
 
@@ -252,7 +252,7 @@ def _case(
     if carrier is not None:
         ends = (carrier.message_j.value, carrier.message_j.low, carrier.message_j.high)
     energy, cheapest, dearest = (day_energy(day, states, inference_s, j) for j in ends)
-    half = _NORMAL_95 * energy.uncertainty_j
+    half = NORMAL_95 * energy.uncertainty_j
     return {
         "carrier": name,
         "policy": policy,

@@ -9,6 +9,7 @@ from typing import Any
 
 from host.metrics.metric import Provenance
 from host.metrics.window import (
+    OF_WINDOWS,
     EnergyWindow,
     Estimate,
     WindowName,
@@ -137,7 +138,7 @@ def _sleep_and_wake_up(
         above.value / (1 - share), {k: part / (1 - share) for k, part in above.parts.items()}
     )
     power_w = mean.value - wake_up.value / lasts_s
-    own = math.hypot(*(wake_up.parts[name] for name in ("scatter", "resolution", "baseline")))
+    own = math.hypot(*(wake_up.parts[name] for name in OF_WINDOWS))
     gain = abs(power_w) * mean.parts["gain"] / mean.value if mean.value else mean.parts["gain"]
     return Estimate(power_w, {**mean.parts, "gain": gain, "baseline": own / lasts_s}), wake_up
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median, stdev
+from statistics import NormalDist, median, stdev
 from typing import Literal
 
 from toolchain.errors import InputError
@@ -24,6 +24,12 @@ COUNTED: tuple[WindowName, ...] = ("inference", "wake", "link")
 
 OWN_PARTS = ("scatter", "resolution")
 """Parts of an uncertainty that are another error in every set of windows."""
+
+OF_WINDOWS = (*OWN_PARTS, "baseline")
+"""Those that come from windows at all, and not from the meter."""
+
+NORMAL_95 = NormalDist().inv_cdf(0.975)
+"""Standard uncertainties that a 95 % interval of a normal law reaches to either side."""
 
 
 @dataclass(frozen=True)

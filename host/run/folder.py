@@ -205,6 +205,11 @@ def code_sha256(rooms: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
+def read_json(path: Path) -> Any:
+    """Read what :func:`write_json` wrote."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON values; NaN is refused."""
     path.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")

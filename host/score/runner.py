@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from host.run import write_json
-from host.score.job import Job, own_code_sha256
+from host.score.job import Job, own_code_sha256, score_scenario
 from host.score.policies import PolicySpec
 from host.score.workers import (
     default_workers,
+    in_processes,
     score_here,
-    score_in_processes,
     score_on_dask,
 )
 from toolchain.errors import InputError, RunFolderError
@@ -121,7 +122,8 @@ class GenerativeBenchmarkRunner:
         count = workers if workers is not None else default_workers()
         if count == 1 or len(missing) == 1:
             return score_here(self.job, missing)
-        return score_in_processes(self.job, missing, count)
+        scored = in_processes(partial(score_scenario, self.job), missing, count)
+        return (result for _, result in scored)
 
     def _open(self, out: Path) -> None:
         own = self.job.as_json() | {"key": self.job.key}

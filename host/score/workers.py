@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from typing import Any, TypeVar
 
 from host.score.job import Job, score_scenario
 from toolchain.errors import InputError, JouleloopError, MissingDependencyError
 
 _CONNECT_S = 20
 
-_job: Job | None = None
+_function: Callable[[int], Any] | None = None
+
+T = TypeVar("T")
 
 
 def default_workers() -> int:
@@ -30,8 +32,15 @@ def score_here(job: Job, indices: Sequence[int]) -> Iterator[dict[str, Any]]:
         yield score_scenario(job, index)
 
 
-def score_in_processes(job: Job, indices: Sequence[int], workers: int) -> Iterator[dict[str, Any]]:
-    """In fresh processes of this machine; results come as they are finished.
+def in_processes(
+    function: Callable[[int], T], indices: Sequence[int], workers: int
+) -> Iterator[tuple[int, T]]:
+    """In fresh processes of this machine; index and result as they are finished.
+
+    Args:
+        function: of an index; can be pickled.
+        indices: at least one.
+        workers: processes, at most.
 
     Raises:
         JouleloopError: a worker died.
@@ -41,17 +50,18 @@ def score_in_processes(job: Job, indices: Sequence[int], workers: int) -> Iterat
     with ProcessPoolExecutor(
         max_workers=min(workers, len(indices)),
         mp_context=context,
-        initializer=_take_job,
-        initargs=(job,),
+        initializer=_take,
+        initargs=(function,),
     ) as pool:
-        futures = [pool.submit(_score, index) for index in indices]
+        futures = {pool.submit(_call, index): index for index in indices}
         try:
             for future in as_completed(futures):
-                yield future.result()
+                yield futures[future], future.result()
         except BrokenProcessPool as error:
             raise JouleloopError(
                 f"a worker process died (of {workers}), perhaps for want of memory",
-                hint="run the same command with fewer --workers; what is finished is kept",
+                hint="run the same command again on fewer cores (score: --workers); what is "
+                "finished is kept",
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
@@ -93,11 +103,11 @@ def score_on_dask(job: Job, indices: Sequence[int], address: str) -> Iterator[di
             client.cancel(futures)
 
 
-def _take_job(job: Job) -> None:
-    global _job
-    _job = job
+def _take(function: Callable[[int], Any]) -> None:
+    global _function
+    _function = function
 
 
-def _score(index: int) -> dict[str, Any]:
-    assert _job is not None, "the pool's initializer has run"
-    return score_scenario(_job, index)
+def _call(index: int) -> Any:
+    assert _function is not None, "the pool's initializer has run"
+    return _function(index)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,8 @@ def made_up(identity: Identity, *, wrong: float = 1.0) -> Observed:
     for index, benchmark in enumerate(designed_set(quick=True)):
         cycles = 100.0 * sum(benchmark.widths[1:]) + 500 + 7 * index
         cycles *= wrong if benchmark.held_out else 1.0
-        networks.append(ObservedNetwork(benchmark, cycles, 60 * sum(benchmark.widths)))
+        macs = sum(a * b for a, b in pairwise(benchmark.widths))
+        networks.append(ObservedNetwork(benchmark, cycles, 2 * macs + 60 * sum(benchmark.widths)))
     return Observed(identity, tuple(networks), ())
 
 

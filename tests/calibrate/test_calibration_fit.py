@@ -14,7 +14,7 @@ from host.link import Identity
 from host.metrics import EnergyWindow
 from host.target import parse_target
 from toolchain.errors import BoardFileError, MeasurementError
-from toolchain.policy.calibration import FLASH_TERM
+from toolchain.policy.calibration import FLASH_TERM, LEAST_NETWORKS
 
 TARGET = parse_target("pico@emulator")
 CLOCK_HZ = 125_000_000
@@ -157,3 +157,13 @@ def test_windows_that_were_all_refused_are_no_energy():
     )
     with pytest.raises(MeasurementError, match="overflow"):
         calibration_of(replace(made, networks=refused), TARGET)
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_a_chip_that_runs_from_sram_alone_has_a_set_that_can_be_fitted(quick):
+    benchmarks = designed_set(("sram",), quick=quick)
+    assert {b.runs_from for b in benchmarks} == {"sram"}
+    fitted = [b for b in benchmarks if not b.held_out]
+    assert len(fitted) >= LEAST_NETWORKS
+    assert len({len(b.widths) for b in fitted}) >= 2
+    assert any(b.held_out for b in benchmarks)

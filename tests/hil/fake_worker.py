@@ -16,11 +16,11 @@ with (folder.parent / "runs.log").open("a", encoding="utf-8") as log:
     log.write(f"{job['target']} {os.getpid()} begin {time.monotonic()}\n")
 time.sleep(plan.get("seconds", 0))
 outcome = {"status": "done", "seconds": 1.0, "retries": 0, "error": ""}
-if does == "hang":
+if does in ("hang", "die"):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     print(f"child {child.pid}", file=sys.stderr, flush=True)
-    time.sleep(600)
-elif does == "die":
+    if does == "hang":
+        time.sleep(600)
     print("out of luck", file=sys.stderr, flush=True)
     sys.exit(7)
 elif does in ("usage", "invalid"):

@@ -10,14 +10,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from host.lease import board_key, lease, lock_folder
+from host.hil.lease import board_key, lease, lock_folder
 from host.plugged import Machine
 from host.target import parse_target
 from toolchain.errors import PortBusyError
 
 HOLD = """
 import sys, time
-from host.lease import lease
+from host.hil.lease import lease
 from host.target import parse_target
 with lease(parse_target(sys.argv[1])):
     print("held", flush=True)
@@ -51,7 +51,7 @@ def test_a_held_board_is_waited_for_and_its_holder_named_until_it_dies(holder):
         lease(parse_target("pico@emulator+usb"), wait_s=0.3, on_wait=heard.append),
     ):
         pytest.fail("two processes have the board")
-    assert "time.sleep(60)" in str(busy.value), "the command line is told"
+    assert "import sys, time" in str(busy.value), "the command line is told"
     assert heard and f"process {holder.pid}" in heard[0]
     with lease(parse_target("pico@/dev/ttyACM0")):
         pass  # another board is free

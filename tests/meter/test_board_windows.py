@@ -56,6 +56,7 @@ def test_each_meter_measures_the_stated_currents(
         # A step of 10 uV over half an ohm is 20 uA, and 1.5 mA has only 75 of them.
         assert states.sleep_w is None
         reasons = {window.reason for window in windows if window.kind == "sleep"}
+        assert reasons
         assert all("of the meter's last digit are needed" in reason for reason in reasons)
         # It converts for 68 ms at the most, so its windows are not as long as the plan says.
         assert max(window.elapsed_s for window in windows if window.kind == "idle") < 0.17

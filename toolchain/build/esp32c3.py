@@ -11,7 +11,7 @@ import io
 from pathlib import Path
 
 from toolchain.board import Board
-from toolchain.errors import BoardFileError, BuildError, MissingDependencyError
+from toolchain.errors import BoardFileError, BuildError
 
 CHIP = "esp32c3"
 """What esptool calls the chip."""
@@ -102,15 +102,10 @@ def flash_image(elf_path: Path, flash_bytes: int) -> bytes:
     """The bytes that go into flash, from address 0 on: header, segments, checksum, SHA-256.
 
     Raises:
-        MissingDependencyError: esptool is not installed.
         BuildError: esptool refused the ELF file.
     """
-    try:
-        import esptool
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"esptool is not installed: {error}", hint="run: pip install esptool (or: make setup)"
-        ) from error
+    import esptool
+
     said = io.StringIO()
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):

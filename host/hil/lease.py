@@ -16,6 +16,7 @@ import re
 import shlex
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -166,7 +167,9 @@ def _this_process(target: Target) -> Holder:
     except (KeyError, OSError):  # a user id without a name, as in containers
         user = str(os.getuid())
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    command = " ".join(shlex.join(sys.orig_argv).split())[:COMMAND_CHARACTERS]
+    program, *arguments = sys.orig_argv
+    words = " ".join(shlex.join([Path(program).name, *arguments]).split())
+    command = textwrap.shorten(words, COMMAND_CHARACTERS, placeholder=" ...")
     return Holder(os.getpid(), user, command, str(target), now)
 
 
