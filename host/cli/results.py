@@ -1,0 +1,93 @@
+"""Commands about results: the report of a run, and how good a policy is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from host.cli.options import ForceOption, GeneratorOption, JsonOption, OutOption, run_folder
+from host.cli.output import command_line, messages, print_json, results
+from host.presets import PresetName
+
+
+def report(
+    out: OutOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compute the metrics from the rows and write result.json and report.html.
+
+    Examples:
+        jouleloop report --out runs/mine
+    """
+    from host.chain import report_run
+    from host.report import print_result
+
+    folder = run_folder(out, "report")
+    result = report_run(folder, force=force, command=command_line(), console=messages)
+    if as_json:
+        print_json(result)
+    else:
+        print_result(result, folder, results())
+
+
+def score(
+    policy: Annotated[
+        str,
+        typer.Argument(
+            metavar="POLICY", help="a run folder, a .npz, a .tflite, or the name of a baseline"
+        ),
+    ],
+    scenarios: Annotated[int, typer.Option(help="held-out scenarios, at least 20")] = 20,
+    like: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="run folder whose kind of scenarios is used"),
+    ] = None,
+    preset: Annotated[PresetName | None, typer.Option(help="size of the scenarios")] = None,
+    generator: GeneratorOption = None,
+    seed: Annotated[
+        int | None, typer.Option(help="that the scenarios' own seeds follow from")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="folder of the results; the same one goes on"),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="processes on this machine; one a core by default")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Dask scheduler to run on, tcp://HOST:8786"),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score a policy beside every baseline, over scenarios that it has not seen.
+
+    The result does not depend on the workers; a run that broke off goes on where it was.
+
+    Examples:
+        jouleloop score runs/mine
+        jouleloop score bid_price --scenarios 100 --generator weee
+        jouleloop score policy.tflite --scheduler tcp://cluster:8786
+    """
+    from host.score import print_score
+    from host.score import score as run_score
+
+    summary, file = run_score(
+        policy,
+        n_scenarios=scenarios,
+        like=like,
+        preset=preset,
+        generator=generator,
+        seed=seed,
+        out=out,
+        workers=workers,
+        scheduler=scheduler,
+        console=messages,
+    )
+    if as_json:
+        print_json(summary)
+    else:
+        print_score(summary, file, results())
