@@ -13,9 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 
 from toolchain.errors import BoardFileError
-
-BOARDS_DIR = Path(__file__).resolve().parent.parent / "boards"
-"""Folder of the board files: beside the packages, in a checkout and in an installation alike."""
+from toolchain.places import BOARDS_DIR
 
 SHUNT_RANGE_V = 0.04
 """Drop over the shunt that all three meters measure: the INA219's range ends there, the INA228's at

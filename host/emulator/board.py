@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from toolchain.board import BOARDS_DIR
 from toolchain.errors import LinkTimeoutError, TargetError
+from toolchain.places import PACKAGES_DIR
 
 START_TIMEOUT_S = 30.0
 
@@ -151,5 +151,5 @@ class NativeBoard(BoardProcess):
 
 def _with_packages(python_path: str | None) -> str:
     """PYTHONPATH under which the child finds the same packages as this process."""
-    root = str(BOARDS_DIR.parent)
+    root = str(PACKAGES_DIR)
     return root if not python_path else os.pathsep.join([root, python_path])

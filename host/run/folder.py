@@ -22,14 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from toolchain import __version__
-from toolchain.board import BOARDS_DIR
 from toolchain.errors import RunFolderError
+from toolchain.places import source
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
 KEY_FILE = ".key"
-ROOT = BOARDS_DIR.parent
-SOURCE_SUFFIXES = {".py", ".c", ".h", ".S", ".ld", ".cmake", ".txt", ".toml", ".j2"}
+SOURCE_SUFFIXES = {".py", ".c", ".cc", ".h", ".S", ".in", ".cmake", ".txt", ".toml", ".j2"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Stage:
     Args:
         name: of its subfolder and its subcommand.
         needs: stages whose artifacts it reads.
-        rooms: source folders or files, relative to the packages' root, that decide its result.
+        rooms: source folders or files, by their name in a checkout, that decide its result.
         packages: distributions whose versions decide its result.
     """
 
@@ -193,14 +192,13 @@ def sha256_file(path: Path) -> str:
 
 
 def code_sha256(rooms: Iterable[str]) -> str:
-    """SHA-256 over the source files of rooms, by relative path, in hex."""
+    """SHA-256 over the source files of rooms, by their name in a checkout, in hex."""
     digest = hashlib.sha256()
     for room in sorted(rooms):
-        path = ROOT / room
-        files = [path] if path.is_file() else sorted(path.rglob("*"))
-        for file in files:
+        path = source(room)
+        for file in [path] if path.is_file() else sorted(path.rglob("*")):
             if file.is_file() and file.suffix in SOURCE_SUFFIXES:
-                digest.update(f"{file.relative_to(ROOT).as_posix()}\0".encode())
+                digest.update(f"{(room / file.relative_to(path)).as_posix()}\0".encode())
                 digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain.build.sources import FIRMWARE_DIR
 from toolchain.build.tools import Compiler, find_cmake, find_ninja
 from toolchain.errors import BuildError
+from toolchain.places import FIRMWARE_DIR
 
 SHOWN_LINES = 8
 """Error lines that a message quotes; the log has all of them."""

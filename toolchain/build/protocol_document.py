@@ -11,15 +11,15 @@ import struct
 import zlib
 from collections.abc import Sequence
 from enum import IntEnum
-from pathlib import Path
 
 from cobs import cobs
 
 from toolchain import protocol
 from toolchain.build.protocol_header import HEADER_FIELDS, c_name
+from toolchain.places import PACKAGES_DIR
 from toolchain.protocol import ENUMS, ERROR_TYPE, MESSAGES, REPLY, ErrorCode, Message, Wire
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "PROTOCOL.md"
+DOCUMENT = PACKAGES_DIR / "docs" / "PROTOCOL.md"
 """Where the document lies in a checkout."""
 
 EXAMPLE_SESSION = 0x1234

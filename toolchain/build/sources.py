@@ -11,10 +11,8 @@ from typing import Any
 
 from toolchain.board import Board
 from toolchain.errors import BuildError, InputError
+from toolchain.places import FIRMWARE_DIR
 from toolchain.protocol import Engine
-
-FIRMWARE_DIR = Path(__file__).resolve().parents[2] / "firmware"
-"""Folder of the C sources: beside the packages, in a checkout and in an installation alike."""
 
 MODEL_SOURCES = {
     Engine.AOT: ("jl_model.c",),

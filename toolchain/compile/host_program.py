@@ -19,9 +19,7 @@ from numpy.typing import NDArray
 from toolchain.compile.compiled import CompiledModel, load_compiled
 from toolchain.compile.kernel_sets import kernel_set
 from toolchain.errors import BuildError, InputError, MissingDependencyError
-
-FIRMWARE_DIR = Path(__file__).resolve().parent.parent.parent / "firmware"
-"""Beside the packages, in a checkout and in an installation alike."""
+from toolchain.places import FIRMWARE_DIR
 
 KERNELS_DIR = FIRMWARE_DIR / "kernels"
 """The kernels that generated programs call."""
