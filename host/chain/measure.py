@@ -19,8 +19,9 @@ from host.chain.quantization import quantized_models
 from host.chain.settings import Settings
 from host.metrics import Metric, Provenance
 from host.replay import FALLBACK_ONLY, NOMINAL, REGIME_SHIFT, shift_day, variants
-from host.report import REPORT_FILE, RESULT_FILE, render
-from host.run import RunFolder, Stage, read_json, write_json
+from host.report import REPORT_FILE, render
+from host.result import RESULT_FILE, RESULT_SCHEMA, write_result
+from host.run import RunFolder, Stage, read_json
 from host.target import Target
 from toolchain import __version__
 from toolchain.build import load_image
@@ -38,7 +39,6 @@ from toolchain.policy.dense import DensePolicy
 from toolchain.quantize import QuantizedPolicy
 from toolchain.scenario import Scenario, load_scenario
 
-SCHEMA = 1
 REPORT = Stage(
     "report",
     ("generate", "train", "quantize", "build", "replay"),
@@ -50,6 +50,7 @@ REPORT = Stage(
         "host/metrics",
         "host/replay",
         "host/report",
+        "host/result",
         "host/chain",
     ),
     ("numpy", "scipy", "plotly"),
@@ -64,7 +65,7 @@ were estimated in it."""
 def write_report(
     folder: RunFolder, target: Target, path: Path, settings: Settings, console: Console
 ) -> None:
-    """Fill the report stage's folder: ``result.json``, ``report.html``, ``rows.csv``.
+    """Fill the report stage's folder: ``result.json``, ``report.html``, the rows.
 
     Raises:
         RunFolderError: the replay is of an earlier version.
@@ -97,7 +98,7 @@ def write_report(
     board = target.board
     states = m.power_states(windows, energy_provenance)
     result = {
-        "schema": SCHEMA,
+        "schema": RESULT_SCHEMA,
         "jouleloop": __version__,
         "target": str(target),
         "counts": target.counts,
@@ -141,8 +142,9 @@ def write_report(
         "environment": _environment(image.compiler),
         "command": folder.command,
     }
-    write_json(path / RESULT_FILE, result)
+    write_result(path / RESULT_FILE, result)
     pa.csv.write_csv(rows[NOMINAL], path / "rows.csv")
+    pq.write_table(rows[NOMINAL], path / "rows.parquet")
     decided = rows[NOMINAL]["cycles"].drop_null().to_numpy()
     model = target.cycles_per_instruction
     cycles = decided * (1.0 if model is None else model.value)

@@ -12,8 +12,8 @@ from rich.table import Table
 from host.report.battery import print_battery
 from host.report.figures import format_value
 from host.report.power import print_power
+from host.result import RESULT_FILE
 
-RESULT_FILE = "result.json"
 REPORT_FILE = "report.html"
 ENERGY_SAVING_ROWS = ("full_only", "fallback_only", "as_decided")
 """Entries of ``energy_saving`` that are shown, in order."""

@@ -1,0 +1,64 @@
+"""``result.json`` on disk: nothing leaves that the schema does not allow, nothing else is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from host.result.model import RESULT_SCHEMA, Result
+from host.run import write_json
+from toolchain.errors import RunFolderError
+
+RESULT_FILE = "result.json"
+
+
+def write_result(path: Path, result: Mapping[str, Any]) -> None:
+    """Write a result that the model allows.
+
+    Args:
+        path: of the file.
+        result: JSON values.
+
+    Raises:
+        ValueError: it is not one: a field is missing, unknown or out of range. That is a defect of
+            what made it, never of the user's.
+    """
+    Result.model_validate(result)
+    write_json(path, dict(result))
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """Read a ``result.json``, as JSON values.
+
+    Raises:
+        RunFolderError: it is not there, is no result, or is one of another schema.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunFolderError(f"{path} cannot be read: {error}") from error
+    schema = found.get("schema") if isinstance(found, dict) else None
+    if schema != RESULT_SCHEMA:
+        made_by = found.get("jouleloop", "unknown") if isinstance(found, dict) else "unknown"
+        newer = isinstance(schema, int) and schema > RESULT_SCHEMA
+        raise RunFolderError(
+            f"{path} has schema {schema!r} (jouleloop {made_by!r}); this version reads schema "
+            f"{RESULT_SCHEMA}",
+            hint="use the version that made it, or a later one" if newer else None,
+        )
+    try:
+        Result.model_validate(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise RunFolderError(
+            f"{path} is not a result of this version: {where}: {first['msg']} "
+            f"({error.error_count()} such places)",
+            hint="'jouleloop report --out RUN' writes it anew from the replay's rows",
+        ) from error
+    result: dict[str, Any] = found
+    return result
