@@ -29,6 +29,10 @@ run: $(STAMP) ## the main job on TARGET (pico@emulator): train, quantize, compil
 test: $(STAMP) ## all tests; boards are emulated, nothing is mocked
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
+.PHONY: wheel
+wheel: $(STAMP) ## build the wheel and try it in an empty environment, outside of the checkout
+	$(BIN)/python -m pytest -m install tests/install/test_wheel.py
+
 .PHONY: check
 check: $(STAMP) ## format, lint and types
 	$(BIN)/ruff format --check .

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,6 @@ from host.chain import settings
 from host.chain.settings import PRESETS, PresetName
 
 pytestmark = pytest.mark.install
-ROOT = Path(__file__).resolve().parents[2]
 TINY = {
     "n_products": 60,
     "horizon_days": 30,
@@ -46,35 +44,6 @@ main()
 """
 
 
-class Environment:
-    """A virtual environment with the project installed, run from outside of the checkout."""
-
-    def __init__(self, folder: Path, extras: str, *others: str) -> None:
-        self.folder = folder
-        subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-        self.python = folder / "venv" / "bin" / "python"
-        self.pip("install", f"{ROOT}{extras}", *others)
-
-    def pip(self, command: str, *arguments: str) -> None:
-        pip = [self.python, "-m", "pip", "--quiet", "--disable-pip-version-check", command]
-        subprocess.run([*pip, *arguments], check=True, cwd=self.folder)
-
-    def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(self.python), *map(str, arguments)],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            env={"HOME": str(self.folder), "PATH": "/usr/bin:/bin"},
-        )
-
-    def cli(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        return self.run("-c", PATCH, *arguments)
-
-    def has(self, module: str) -> bool:
-        return self.run("-c", f"import {module}").returncode == 0
-
-
 @pytest.fixture(scope="module")
 def prepared_run(tmp_path_factory, request) -> Path:
     """A run folder up to its image, made here."""
@@ -95,10 +64,10 @@ def prepared_run(tmp_path_factory, request) -> Path:
     return path
 
 
-def replay_and_report(fresh: Environment, run: Path) -> None:
-    replayed = fresh.cli("replay", "pico@emulator", "--out", run)
+def replay_and_report(fresh, run: Path) -> None:
+    replayed = fresh.run("-c", PATCH, "replay", "pico@emulator", "--out", run)
     assert replayed.returncode == 0, replayed.stderr
-    reported = fresh.cli("report", "--out", run, "--json")
+    reported = fresh.run("-c", PATCH, "report", "--out", run, "--json")
     assert reported.returncode == 0, reported.stderr
     result = json.loads(reported.stdout)
     assert result["agreement"]["equal_to_int8_reference"] is True
@@ -106,7 +75,7 @@ def replay_and_report(fresh: Environment, run: Path) -> None:
     assert (run / "report" / "report.html").exists()
 
 
-def runtimes(fresh: Environment, run: Path) -> list[str]:
+def runtimes(fresh, run: Path) -> list[str]:
     """What runs the INT8 and the float model there, and its NumPy."""
     code = (
         "import sys, numpy; from pathlib import Path; from toolchain.quantize import HostModel\n"
@@ -121,25 +90,31 @@ def runtimes(fresh: Environment, run: Path) -> list[str]:
     return ran.stdout.splitlines()
 
 
-def test_without_the_training_extra_it_replays_compares_and_reports(prepared_run, tmp_path):
-    fresh = Environment(tmp_path, "")
+def test_without_the_training_extra_it_replays_compares_and_reports(
+    prepared_run, checkout, fresh_environment, tmp_path
+):
+    fresh = fresh_environment(tmp_path, str(checkout))
     assert not fresh.has("tensorflow") and not fresh.has("numba") and not fresh.has("onnx")
     run = shutil.copytree(prepared_run, tmp_path / "run")
     replay_and_report(fresh, run)
-    scored = fresh.cli("score", run, "--out", tmp_path / "score", "--workers", "1", "--json")
+    scored = fresh.run(
+        "-c", PATCH, "score", run, "--out", tmp_path / "score", "--workers", "1", "--json"
+    )
     assert scored.returncode == 0, scored.stderr
     assert json.loads(scored.stdout)["difference"] is not None
     assert all(line.startswith("ai-edge-litert") for line in runtimes(fresh, run)[:2])
-    trained = fresh.cli("train", "--out", run, "--force")
+    trained = fresh.run("-c", PATCH, "train", "--out", run, "--force")
     assert trained.returncode == 1
     assert "TensorFlow" in trained.stderr and "jouleloop[train]" in trained.stderr
     assert "Traceback" not in trained.stderr
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="tflite-runtime has no wheel for it")
-def test_a_gateway_with_numpy_1_and_tflite_runtime_replays_and_reports(prepared_run, tmp_path):
+def test_a_gateway_with_numpy_1_and_tflite_runtime_replays_and_reports(
+    prepared_run, checkout, fresh_environment, tmp_path
+):
     # From 23 on pyarrow needs NumPy 2, without saying so to pip.
-    fresh = Environment(tmp_path, "", "numpy<2", "pyarrow<23")
+    fresh = fresh_environment(tmp_path, str(checkout), "numpy<2", "pyarrow<23")
     fresh.pip("uninstall", "--yes", "ai-edge-litert")
     fresh.pip("install", "tflite-runtime==2.14.0", "numpy<2")
     run = shutil.copytree(prepared_run, tmp_path / "run")
@@ -149,11 +124,11 @@ def test_a_gateway_with_numpy_1_and_tflite_runtime_replays_and_reports(prepared_
     assert numpy.startswith("1.")
 
 
-def test_with_the_training_extra_it_trains_and_quantizes(tmp_path):
-    fresh = Environment(tmp_path, "[train]")
+def test_with_the_training_extra_it_trains_and_quantizes(checkout, fresh_environment, tmp_path):
+    fresh = fresh_environment(tmp_path, f"{checkout}[train]")
     out = tmp_path / "run"
     for stage in (("generate", "--preset", "quick"), ("train", "--seeds", "2"), ("quantize",)):
-        done = fresh.cli(*stage, "--out", out)
+        done = fresh.run("-c", PATCH, *stage, "--out", out)
         assert done.returncode == 0, done.stderr
     training = json.loads((out / "train" / "training.json").read_text())
     assert len(training["seeds"]) == 2 and training["quality"]["sd"] is not None
