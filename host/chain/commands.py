@@ -25,14 +25,13 @@ from host.chain.stages import (
     GivenBudget,
 )
 from host.report import RESULT_FILE
-from host.run import RunFolder, sha256_file
+from host.run import RUNS, RunFolder, sha256_file
 from host.target import Target, parse_target
 from toolchain.board import Board, load_board, with_shunt
 from toolchain.compile import FlashBudget, compile_model, kernels_for_core
 from toolchain.errors import InputError, RunFolderError
 from toolchain.scenario import OwnTables
 
-RUNS = Path("runs")
 PORTABLE = "portable"
 
 

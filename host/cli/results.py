@@ -1,4 +1,4 @@
-"""Commands about results: the report of a run, and how good a policy is."""
+"""Commands about results: what runs there are, what they found, and how good a policy is."""
 
 from __future__ import annotations
 
@@ -10,6 +10,63 @@ import typer
 from host.cli.options import ForceOption, GeneratorOption, JsonOption, OutOption, run_folder
 from host.cli.output import command_line, messages, print_json, results
 from host.presets import PresetName
+
+
+def runs(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="where run folders are looked for")
+    ] = Path("runs"),
+    as_json: JsonOption = False,
+) -> None:
+    """List the run folders, the newest first: how far each got, and what it found.
+
+    Examples:
+        jouleloop runs
+        jouleloop runs runs/campaign --json
+    """
+    from host.run import list_runs
+    from host.run.console import print_runs
+
+    found = list_runs(folder)
+    if as_json:
+        print_json([run.as_dict() for run in found])
+    else:
+        print_runs(found, folder, results())
+
+
+def show(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="a run folder, or its name under runs/")
+    ],
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="METRIC|STAGE", help="one metric in full, or how a stage was made"),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the result of a run, one of its metrics with its definition, or one of its stages.
+
+    Examples:
+        jouleloop show pico-quick-42
+        jouleloop show runs/pico-quick-42 energy_per_decision
+        jouleloop show pico-quick-42 replay --json
+    """
+    from host.report import print_result
+    from host.run import RunFolder, find_run, finished_run
+    from host.run.console import print_metric, print_stage, shown_metric, shown_stage
+
+    path = find_run(run)
+    folder = RunFolder(path, "")
+    if what in folder.stages:
+        entry = shown_stage(folder, what)
+        print_json(entry) if as_json else print_stage(entry, results())
+        return
+    _, result = finished_run(path)
+    if what is None:
+        print_json(result) if as_json else print_result(result, path, results())
+    else:
+        metric = shown_metric(result, what)
+        print_json(metric) if as_json else print_metric(metric, results())
 
 
 def report(

@@ -10,7 +10,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from host.result.model import RESULT_SCHEMA, Result
-from host.run import write_json
 from toolchain.errors import RunFolderError
 
 RESULT_FILE = "result.json"
@@ -28,7 +27,8 @@ def write_result(path: Path, result: Mapping[str, Any]) -> None:
             what made it, never of the user's.
     """
     Result.model_validate(result)
-    write_json(path, dict(result))
+    text = json.dumps(result, indent=2, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def read_result(path: Path) -> dict[str, Any]:

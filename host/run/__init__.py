@@ -1,5 +1,22 @@
-"""Run folders: the stages' artifacts and the manifest of what they were made from."""
+"""Run folders: the stages' artifacts, the manifest of what they were made from, and their list."""
 
 from host.run.folder import RunFolder, Stage, code_sha256, read_json, sha256_file, write_json
+from host.run.listing import ListedFigure, ListedRun, RunState, list_runs
+from host.run.reading import BENCH_STAGES, RUNS, find_run, finished_run
 
-__all__ = ["RunFolder", "Stage", "code_sha256", "read_json", "sha256_file", "write_json"]
+__all__ = [
+    "BENCH_STAGES",
+    "RUNS",
+    "ListedFigure",
+    "ListedRun",
+    "RunFolder",
+    "RunState",
+    "Stage",
+    "code_sha256",
+    "find_run",
+    "finished_run",
+    "list_runs",
+    "read_json",
+    "sha256_file",
+    "write_json",
+]
