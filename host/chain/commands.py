@@ -52,10 +52,12 @@ def bench(
     meter: str | None = None,
     shunt_ohm: float | None = None,
     clock_hz: int | None = None,
+    layers: bool = True,
 ) -> tuple[dict[str, Any], Path]:
     """Run every stage; returns the result and the run folder.
 
     Without any setting, a folder whose scenario was made from tables of one's own goes on with it.
+    With ``layers``, an emulated target that is flashed also counts its network's cycles by layer.
 
     Raises:
         JouleloopError: a stage failed; what the stages before it made is kept.
@@ -77,6 +79,8 @@ def bench(
     chain.quantize()
     chain.compile(target.board, flash_budget)
     chain.build(target.board)
+    if layers and flash and target.emulated and target.counts == "cycles":
+        chain.profile(target)  # first, so that the replay leaves its own image in the flash
     chain.replay(target, flash=flash, energy_budget=energy_budget, meter=meter)
     chain.report(target)
     return _result(chain.folder), path

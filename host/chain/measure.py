@@ -15,7 +15,9 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from host import metrics as m
+from host.chain.layers import layer_cycles
 from host.chain.quantization import quantized_models
+from host.chain.reproduce import reproduce_commands
 from host.chain.settings import Settings
 from host.metrics import Metric, Provenance
 from host.replay import FALLBACK_ONLY, NOMINAL, REGIME_SHIFT, shift_day, variants
@@ -55,6 +57,8 @@ REPORT = Stage(
     ),
     ("numpy", "scipy", "plotly"),
 )
+ALSO_SHOWN = ("profile", "compare")
+"""Stages that the report shows where the folder has them."""
 BOARD_POLICY = "int8_on_board"
 REFERENCE_POLICY = "int8_policy"
 REFERENCES = ("unit_margin", "greedy_capacity")
@@ -138,9 +142,12 @@ def write_report(
         },
         "quantization": read_json(folder.artifact("quantize") / "quantization.json"),
         "training": read_json(folder.artifact("train") / "training.json"),
+        "layers": layer_cycles(folder, target),
+        "material_flows": m.material_flows(rows[NOMINAL], scenario),
         "energy_model": target.energy_model,
         "environment": _environment(image.compiler),
         "command": folder.command,
+        "reproduce": reproduce_commands(folder, target, settings),
     }
     write_result(path / RESULT_FILE, result)
     pa.csv.write_csv(rows[NOMINAL], path / "rows.csv")
@@ -198,6 +205,11 @@ def _metrics(
         "network": size.network if in_ram else 0,
         "deepest stack": stack,
     }
+    limits = {
+        "flash_bytes": size.flash_limit,
+        "ram_bytes": size.ram_limit,
+        "stack_bytes": size.stack,
+    }
     shifted = next(v for v in variants(scenario, settings.seed) if v.name == REGIME_SHIFT)
     candidates = {name: BASELINES[name](scenario, settings.seed) for name in REFERENCES} | {
         "bid_price_after_shift": bid_price_after_shift(scenario, settings.seed)
@@ -209,7 +221,7 @@ def _metrics(
         "component_reuse_rate": m.component_reuse_rate(nominal),
         "waste_generation": m.waste_generation(nominal),
         "energy_per_decision": _energy_per_decision(replayed, nominal),
-        "memory_footprint": m.memory_footprint(flash, ram, provenance),
+        "memory_footprint": m.memory_footprint(flash, ram, provenance, limits),
         "inference_latency": m.inference_latency(
             nominal["cycles"].drop_null().to_numpy(),
             clock_hz,

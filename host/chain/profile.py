@@ -79,22 +79,39 @@ def profile(
         MismatchError: an output is not the reference's.
         MeasurementError: layers and whole contradict each other.
     """
-    target = parse_target(target_text)
+    data = read_bytes(model_file)
+    return profile_model(
+        parse_target(target_text),
+        data,
+        model_file.stem,
+        kernels=kernels,
+        flash_budget=flash_budget,
+    )
+
+
+def profile_model(
+    target: Target,
+    data: bytes,
+    name: str,
+    *,
+    kernels: str | None = None,
+    flash_budget: FlashBudget = None,
+) -> dict[str, Any]:
+    """As :func:`profile`, of a model in memory on a target that is parsed."""
     if target.provenance is Provenance.UNAVAILABLE:
         raise InputError(
             f"target {target}: a process of this machine has no cycle counter to profile with",
             hint="profile on pico@emulator or on a board",
         )
     target.require_cycles()
-    data = read_bytes(model_file)
-    network = read_network(data, model_file.stem)
+    network = read_network(data, name)
     chosen = kernels_on_core(target.board.cpu.core, kernels)
     low, high = network.input.limits
     rows = np.random.default_rng(ROWS_SEED).integers(
         low, high + 1, (ROWS, network.input.n_values), network.input.dtype
     )
-    with tempfile.TemporaryDirectory(prefix="jouleloop-") as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory(prefix="jouleloop-") as temporary:
+        folder = Path(temporary)
         counted: list[_Counted] = []
         for marked in (False, True):
             compiled = compile_model(

@@ -254,6 +254,29 @@ class Chain:
             BUILD, {"board": board.model_dump(mode="json", by_alias=True)}, action
         )
 
+    def profile(self, target: Target) -> bool:
+        """Count the policy's cycles by layer, with the kernels that the folder was compiled with.
+
+        Raises:
+            RunFolderError: the folder is not compiled.
+            MeasurementError: layers and whole contradict each other.
+        """
+        from host.chain.layers import PROFILE, profile_run
+
+        self.folder.artifact(COMPILE.name)
+        compiled = self.folder.stages[COMPILE.name]["parameters"]
+        kernels, flash_budget = compiled["kernels"], compiled["flash_budget"]
+        parameters = {
+            "target": str(target),
+            "board": target.board.model_dump(mode="json", by_alias=True),
+            **compiled,
+        }
+        return self.run_stage(
+            PROFILE,
+            parameters,
+            lambda path: profile_run(self.folder, target, kernels, flash_budget, path),
+        )
+
     def replay(
         self,
         target: Target,
@@ -310,10 +333,11 @@ class Chain:
 
     def report(self, target: Target) -> bool:
         """Compute the metrics and write the report."""
-        from host.chain.measure import REPORT, write_report
+        from host.chain.measure import ALSO_SHOWN, REPORT, write_report
 
+        also = tuple(stage for stage in ALSO_SHOWN if stage in self.folder.stages)
         return self.run_stage(
-            REPORT,
+            replace(REPORT, needs=(*REPORT.needs, *also)),
             self.settings.as_parameters() | {"target": str(target)},
             lambda path: write_report(self.folder, target, path, self.settings, self.console),
         )

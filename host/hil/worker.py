@@ -119,6 +119,7 @@ def _bench(job: Job, console: Console) -> dict:
         meter=variant.meter,
         shunt_ohm=variant.shunt_ohm,
         clock_hz=None if variant.clock_mhz is None else round(variant.clock_mhz * MHZ),
+        layers=False,  # a campaign compares whole inferences
     )
     return result
 

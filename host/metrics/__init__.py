@@ -9,6 +9,7 @@ from host.metrics.circular import (
     waste_generation,
 )
 from host.metrics.composite import DEFAULT_WEIGHTS, composite, composite_log
+from host.metrics.days import ReplayDays, replay_days
 from host.metrics.decision import (
     Interval,
     adaptability_rate,
@@ -17,6 +18,7 @@ from host.metrics.decision import (
     robustness_score,
 )
 from host.metrics.energy_saving import decisions_by_mode, energy_saving
+from host.metrics.flows import material_flows
 from host.metrics.metric import METRIC_NAMES, UNITS, Metric, Provenance, unavailable, weakest
 from host.metrics.node import (
     comms_overhead,
@@ -40,6 +42,7 @@ __all__ = [
     "PowerFigure",
     "PowerStates",
     "Provenance",
+    "ReplayDays",
     "WindowName",
     "adaptability_rate",
     "battery_factors",
@@ -58,8 +61,10 @@ __all__ = [
     "inference_latency",
     "material_circularity",
     "material_circularity_indicator",
+    "material_flows",
     "memory_footprint",
     "power_states",
+    "replay_days",
     "robustness_score",
     "unavailable",
     "waste_generation",

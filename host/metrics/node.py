@@ -114,7 +114,10 @@ def energy_of_modes(
 
 
 def memory_footprint(
-    flash_bytes: Mapping[str, int], ram_bytes: Mapping[str, int], provenance: Provenance
+    flash_bytes: Mapping[str, int],
+    ram_bytes: Mapping[str, int],
+    provenance: Provenance,
+    limits: Mapping[str, int] | None = None,
 ) -> Metric:
     """Bytes of flash and RAM, apart in ``detail`` and summed.
 
@@ -122,6 +125,8 @@ def memory_footprint(
         flash_bytes: by part, such as text, rodata and the data section's image.
         ram_bytes: by part, such as data, bss and the deepest stack seen.
         provenance: of the weakest part.
+        limits: what the board has of ``flash_bytes`` and ``ram_bytes``, and reserves of
+            ``stack_bytes``.
 
     Raises:
         InputError: no part, or a negative one.
@@ -133,12 +138,14 @@ def memory_footprint(
                 hint="read them from the size report",
             )
     flash, ram = sum(flash_bytes.values()), sum(ram_bytes.values())
-    detail = {
+    detail: dict[str, Any] = {
         "flash_bytes": flash,
         "ram_bytes": ram,
         "flash_parts": dict(flash_bytes),
         "ram_parts": dict(ram_bytes),
     }
+    if limits is not None:
+        detail["limits"] = dict(limits)
     return Metric(float(flash + ram), UNITS["memory_footprint"], provenance, detail)
 
 

@@ -46,6 +46,7 @@ class RanWindow:
         warm_up: not to be counted.
         reading: of the meter; None when it is read afterwards.
         fault: why the board refused it; empty when it did not.
+        begun_us: the board's time since reset when it was asked for the window, in us.
     """
 
     kind: WindowName
@@ -58,6 +59,7 @@ class RanWindow:
     warm_up: bool
     reading: Reading | None = None
     fault: str = ""
+    begun_us: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values."""

@@ -167,8 +167,9 @@ class _Runner:
 
     def warm_up(self, request: WindowRequest) -> WindowReply:
         """Run one that does not count."""
+        begun_us = self.client.status().uptime_us
         reply = self.client.window(request)
-        self._keep(request, reply, warm_up=True)
+        self._keep(request, reply, begun_us, warm_up=True)
         return reply
 
     def decisions(self, short: WindowRequest, shortest_s: float, clock_hz: int) -> WindowRequest:
@@ -202,19 +203,22 @@ class _Runner:
         return request
 
     def _measure(self, request: WindowRequest, *, warm_up: bool = False) -> RanWindow:
+        begun_us = self.client.status().uptime_us
         self.meter.arm()
         try:
             reply = self.client.window(request)
         except BoardFaultError as error:
             if error.code not in REFUSALS:
                 raise
-            return self._keep(request, None, warm_up=warm_up, fault=error.message)
-        return self._keep(request, reply, warm_up=warm_up, reading=self.meter.read(reply))
+            return self._keep(request, None, begun_us, warm_up=warm_up, fault=error.message)
+        reading = self.meter.read(reply)
+        return self._keep(request, reply, begun_us, warm_up=warm_up, reading=reading)
 
     def _keep(
         self,
         request: WindowRequest,
         reply: WindowReply | None,
+        begun_us: int,
         *,
         reading: Reading | None = None,
         warm_up: bool = False,
@@ -232,6 +236,7 @@ class _Runner:
             warm_up=warm_up,
             reading=reading,
             fault=fault,
+            begun_us=begun_us,
         )
         self.ran.append(window)
         self.on_window(window)

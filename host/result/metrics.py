@@ -213,6 +213,17 @@ class RamParts(Strict):
     """The deepest stack that the board saw."""
 
 
+class MemoryLimits(Strict):
+    """What there is, in B."""
+
+    flash_bytes: Count
+    """Of the board."""
+    ram_bytes: Count
+    """Of the board."""
+    stack_bytes: Count
+    """That the image reserves."""
+
+
 class MemoryDetail(Strict):
     """Flash and RAM apart."""
 
@@ -220,6 +231,7 @@ class MemoryDetail(Strict):
     ram_bytes: Count
     flash_parts: FlashParts
     ram_parts: RamParts
+    limits: MemoryLimits
 
 
 class MemoryFootprint(Strict):

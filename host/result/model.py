@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from host.result.flows import Layers, MaterialFlows
 from host.result.metrics import Composite, MaterialCircularityIndicator, Metrics
 from host.result.node import BatteryLife, EnergySaving, Meter, PowerStates, Windows
 from host.result.policy import Agreement, Baselines, Quantization, Training
@@ -83,9 +84,14 @@ class Result(Strict):
     agreement: Agreement
     quantization: Quantization
     training: Training
+    layers: Layers
+    """The policy's inference by layer, of another program than the one that was replayed."""
+    material_flows: MaterialFlows
     energy_model: EmulatorModel | None
     """What the emulated supply assumes; null where the board is physical."""
     environment: dict[str, str]
     """Versions of what decides the figures."""
     command: str
     """That made the folder's last stage."""
+    reproduce: list[str]
+    """Command lines that make the run again in another folder, in order."""
