@@ -17,7 +17,7 @@ import numpy as np
 from rich.console import Console
 
 from host.calibrate.design import MicroBenchmark
-from host.chain.at_once import open_beside, progress, run_jobs
+from host.chain.at_once import open_beside, run_jobs
 from host.chain.windows import meter_of, opened_host_meter
 from host.link import BoardClient, Identity, check_identity
 from host.meter import MeterChoice
@@ -29,6 +29,7 @@ from toolchain.compile import compile_model, golden, kernels_for_core
 from toolchain.compile.synthetic import reference_network
 from toolchain.errors import MismatchError
 from toolchain.policy.choice import choose
+from toolchain.progress import bars
 from toolchain.protocol import Mode, WindowKind
 
 ROWS = 8
@@ -91,7 +92,7 @@ def observe(
         MeasurementError: the meter is not there.
     """
     of_states = next((b for b in benchmarks if b.energy), None)
-    with _images_ahead(target, benchmarks) as images, progress(console) as bar:
+    with _images_ahead(target, benchmarks) as images, bars(console) as bar:
         task = bar.add_task("calibrate", total=len(benchmarks))
 
         def job(benchmark: MicroBenchmark, ahead: Future[tuple[bytes, Image]]) -> _Ran:

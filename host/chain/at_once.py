@@ -13,9 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
 from host.flash import open_target
 from host.link import BoardClient, Identity
 from host.target import Target
@@ -59,16 +56,3 @@ def run_jobs(target: Target, jobs: Sequence[Callable[[], T]]) -> list[T]:
             return [future.result() for future in futures]
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def progress(console: Console) -> Progress:
-    """One bar for each job under way; none where nobody watches."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )

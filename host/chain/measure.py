@@ -38,6 +38,7 @@ from toolchain.environment import (
 )
 from toolchain.errors import RunFolderError
 from toolchain.policy.dense import DensePolicy
+from toolchain.progress import working
 from toolchain.quantize import QuantizedPolicy
 from toolchain.scenario import Scenario, load_scenario
 
@@ -89,12 +90,13 @@ def write_report(
         variant.name: pq.read_table(replayed / f"{variant.name}.parquet")
         for variant in variants(scenario, settings.seed)
     }
-    console.print("hindsight optimum of every variant ...", markup=False)
-    optima = _optima(scenario, settings.seed)
+    with working(console, "hindsight optimum of every variant"):
+        optima = _optima(scenario, settings.seed)
     float_policy = DensePolicy.load(folder.artifact("train") / "policy.npz")
     int8_policy = QuantizedPolicy(quantized_models(folder)[0])
-    console.print("baselines ...", markup=False)
-    tables = _tables(scenario, settings, float_policy, int8_policy) | {BOARD_POLICY: rows[NOMINAL]}
+    with working(console, "baselines"):
+        tables = _tables(scenario, settings, float_policy, int8_policy)
+    tables[BOARD_POLICY] = rows[NOMINAL]
     metrics = _metrics(folder, rows, optima, scenario, settings, target)
     windows = _read_windows(replayed)
     identity = read_json(replayed / "identity.json")

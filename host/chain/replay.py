@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow.parquet as pq
 from rich.console import Console
 
-from host.chain.at_once import progress
 from host.chain.quantization import quantized_models
 from host.chain.settings import Settings
 from host.chain.windows import (
@@ -30,6 +29,7 @@ from host.run import RunFolder, Stage, write_json
 from host.target import Target
 from toolchain.build import load_image
 from toolchain.environment import Simulation
+from toolchain.progress import bars, working
 from toolchain.quantize import FloatPolicy, QuantizedPolicy
 from toolchain.scenario import Scenario, load_scenario
 
@@ -133,9 +133,9 @@ def _replay_to_board(
         write_json(path / "link.json", link)
         write_json(path / "budget.json", asdict(budget))
         if meter is not None:
-            console.print("energy windows ...", markup=False)
             rows = window_rows(scenario, policy, identity)
-            run_kept(path, client, identity, meter, rows, settings.sizes.window_s)
+            with working(console, "energy windows"):
+                run_kept(path, client, identity, meter, rows, settings.sizes.window_s)
         write_json(path / "status.json", asdict(client.status()))
     return meter
 
@@ -149,7 +149,7 @@ def _replay_variant(
     path: Path,
     console: Console,
 ) -> Replay:
-    with progress(console) as bar:
+    with bars(console) as bar:
         task = bar.add_task(f"replay {variant.name}", total=len(variant.scenario.returns))
         return replay(
             client,

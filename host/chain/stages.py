@@ -16,6 +16,7 @@ from host.run import RunFolder, Stage, write_json
 from host.target import Target
 from toolchain.board import Board, load_board
 from toolchain.errors import InputError
+from toolchain.progress import working
 from toolchain.scenario import (
     CircularSupplyChainGenerator,
     OwnTables,
@@ -348,8 +349,8 @@ class Chain:
         """Run a stage unless it is unchanged, and say so; returns whether it was run."""
 
         def announced(path: Path) -> None:
-            self.console.print(f"{stage.name} ...", markup=False)
-            action(path)
+            with working(self.console, stage.name):
+                action(path)
 
         ran = self.folder.run(stage, parameters, announced, force=self.force)
         if ran:

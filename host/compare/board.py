@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import Progress
 
-from host.chain.at_once import open_beside, progress, run_jobs
+from host.chain.at_once import open_beside, run_jobs
 from host.chain.replay import window_rows
 from host.chain.windows import meter_of, opened_host_meter, why_unmeasured
 from host.compare.network import ComparedNetwork
@@ -33,6 +33,7 @@ from toolchain.build import Image, build_image, load_image
 from toolchain.build.image import RECORD
 from toolchain.compile import compile_float, compile_model, kernels_for_core
 from toolchain.errors import IdentityError
+from toolchain.progress import bars
 from toolchain.protocol import Engine, Mode
 from toolchain.scenario import Scenario
 
@@ -86,7 +87,7 @@ def run_on_board(
         LinkError: the board is not there.
     """
     todo = [network for network in networks if not _file(path, network).is_file()]
-    with progress(console) as bar:
+    with bars(console) as bar:
         jobs = [
             partial(_run_network, network, images, scenario, target, plan, choice, path, bar)
             for network in todo

@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rich.progress import track
-
 from host.chain.quantization import compress_policy
 from host.chain.stages import (
     POLICY_FILE,
@@ -31,6 +29,7 @@ from host.meter import MeterChoice
 from host.replay import WindowPlan
 from host.run import Stage, write_json
 from host.target import Target
+from toolchain.progress import bars
 from toolchain.scenario import Basis, scenario_like
 
 VARIANTS = Stage(
@@ -208,13 +207,6 @@ class Comparison:
 
     def _track(self, what: str, total: int, steps: Iterable[Any]) -> None:
         """Run the steps with a progress bar."""
-        console = self.chain.console
-        for _ in track(
-            steps,
-            what,
-            total=total,
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        ):
-            pass
+        with bars(self.chain.console) as bar:
+            for _ in bar.track(steps, total, description=what):
+                pass

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from host.hil.job import LOG, OUTCOME, Job, Outcome, Status
 from host.hil.lease import board_key, lease
@@ -28,6 +28,7 @@ from host.plugged import Machine
 from host.score.workers import default_workers
 from host.target import Target, parse_target
 from toolchain.errors import PortBusyError
+from toolchain.progress import bars
 
 WORKER = (sys.executable, "-m", "host.hil.worker")
 POLL_S = 0.1
@@ -100,15 +101,13 @@ class JobRunner:
     @contextmanager
     def _progress(self, total: int) -> Iterator[Show]:
         """A line per job that runs, with the last line of its log, and one when it ends."""
-        with Progress(
+        columns = (
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             TimeElapsedColumn(),
             TextColumn("{task.fields[last]}", markup=False),
-            console=self.console,
-            transient=True,
-            disable=not self.console.is_terminal,
-        ) as bar:
+        )
+        with bars(self.console, *columns) as bar:
             tasks: dict[str, TaskID] = {}
             ended_jobs: set[str] = set()
             all_jobs = bar.add_task("all", last=f"0 of {total} done")

@@ -17,6 +17,7 @@ from host.score.runner import GenerativeBenchmarkRunner
 from host.score.summary import summarise
 from toolchain.environment import BASELINES
 from toolchain.errors import InputError
+from toolchain.progress import working
 from toolchain.scenario import Basis
 
 MIN_SCENARIOS = 20
@@ -71,8 +72,8 @@ def score(
     basis, chosen_seed = _basis(like or Path(policy), preset, generator, seed)
     if any(spec.name in BASELINES for spec in own):
         raise InputError(f"{policy}: a policy must not be named like a baseline")
-    console.print("bid prices ...", markup=False)
-    specs = (*baseline_specs(basis, chosen_seed), *own)
+    with working(console, "bid prices"):
+        specs = (*baseline_specs(basis, chosen_seed), *own)
     runner = GenerativeBenchmarkRunner(n_scenarios, policies=specs, basis=basis, seed=chosen_seed)
     folder = out or RUNS / f"score-{runner.job.key[:12]}"
     results = runner.run(folder, workers=workers, scheduler=scheduler, console=console)

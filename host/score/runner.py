@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from host.run import write_json
 from host.score.job import Job, own_code_sha256, score_scenario
@@ -21,6 +20,7 @@ from host.score.workers import (
     score_on_dask,
 )
 from toolchain.errors import InputError, RunFolderError
+from toolchain.progress import bars
 from toolchain.scenario import Basis, ScenarioParameters
 
 JOB_FILE = "job.json"
@@ -96,15 +96,7 @@ class GenerativeBenchmarkRunner:
         self._open(out)
         done = {i: result for i in range(self.n_scenarios) if (result := self._read(out, i))}
         missing = [i for i in range(self.n_scenarios) if i not in done]
-        with Progress(
-            TextColumn("scenarios"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=console is None or not console.is_terminal,
-        ) as bar:
+        with bars(console) as bar:
             task = bar.add_task("scenarios", total=self.n_scenarios, completed=len(done))
             for result in self._results(missing, workers, scheduler):
                 _write_whole(_file(out, result["index"]), result)

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from toolchain.errors import InputError
 from toolchain.policy import imitation, ppo
@@ -21,6 +20,7 @@ from toolchain.policy.imitation import ImitationKnobs
 from toolchain.policy.ppo import PpoKnobs
 from toolchain.policy.reward import ExchangeRate, node_cost_eur
 from toolchain.policy.validation import Validation
+from toolchain.progress import bars
 from toolchain.scenario import Scenario
 
 CHOICE = "highest mean decision quality on the validation scenarios; of equals the lowest seed"
@@ -88,15 +88,7 @@ def train_seeds(
     first = plan.knobs.seed
     policies: list[DensePolicy] = []
     entries: list[dict[str, Any]] = []
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=progress,
-        transient=True,
-        disable=progress is None or not progress.is_terminal,
-    ) as bar:
+    with bars(progress) as bar:
         task = bar.add_task("training", total=plan.seeds * _steps(plan))
         for number in range(plan.seeds):
             bar.update(task, description=f"seed {number + 1} of {plan.seeds}")
