@@ -51,6 +51,7 @@ bench: $(STAMP) ## figures for docs/BENCHMARKS.md: networks on the core, scenari
 	$(BIN)/python tests/bench/bench_networks.py
 	$(BIN)/python tests/bench/bench_scenario.py
 	$(BIN)/python tests/bench/bench_link.py
+	$(BIN)/python tests/bench/bench_startup.py
 
 .PHONY: soak
 soak: $(STAMP) ## the long proofs: 1e6 frames over a bad line, 1e7 fuzzed inputs

@@ -17,3 +17,14 @@ class GeneratorName(StrEnum):
 
     ARTICLE = "article"
     WEEE = "weee"
+
+
+BASELINE_NAMES = (
+    "always_dispose",
+    "random",
+    "all_recycle",
+    "unit_margin",
+    "greedy_capacity",
+    "bid_price",
+)
+"""Names of :data:`toolchain.environment.BASELINES`."""

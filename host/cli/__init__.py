@@ -8,6 +8,7 @@ packages are imported by the command that needs them, when it runs.
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -15,14 +16,11 @@ from typing import Annotated
 import typer
 
 from host.cli import ci, desk, measure, results, stages
+from host.cli.completing import whole_words
+from host.cli.exits import ExitCode, exit_code
 from host.cli.options import with_options
-from host.cli.output import tell, tell_error
+from host.cli.output import OutputOptions, begin, settle, tell, tell_defect, tell_error
 from toolchain import __version__
-from toolchain.errors import InputError, JouleloopError
-
-EXIT_ERROR = 1
-EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
 
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Measure": (
@@ -50,6 +48,13 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 app = typer.Typer(
     name="jouleloop",
     help="What a circular-economy decision costs on a microcontroller.",
+    epilog="[bold]Examples[/bold]\n"
+    "jouleloop bench pico@emulator\n"
+    "jouleloop compare pico@emulator\n"
+    "jouleloop hil pico@emulator --baseline baseline.json\n\n"
+    "Each COMMAND --help has more. Exit codes: "
+    + ", ".join(f"{code.value} {code.name.lower()}" for code in ExitCode)
+    + " (docs/COMMANDS.md).",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -62,19 +67,25 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def options(
+def jouleloop(
+    output: OutputOptions,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
     ] = False,
 ) -> None:
-    """What a circular-economy decision costs on a microcontroller."""
+    """What comes before a command's name."""
+    settle(output)
 
 
 def examples(command: Callable[..., None]) -> tuple[str, list[str]]:
-    """A command's docstring without its examples, and the examples, one a line."""
+    """A command's description and its examples, from its docstring.
+
+    Returns:
+        paragraphs without line breaks, and the examples, one command each.
+    """
     text, _, lines = (inspect.getdoc(command) or "").partition("\nExamples:\n")
-    return text.strip(), [line.strip() for line in lines.splitlines() if line.strip()]
+    paragraphs = [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
+    return "\n\n".join(paragraphs).strip(), [x.strip() for x in lines.splitlines() if x.strip()]
 
 
 def _register(command: Callable[..., None], group: str) -> None:
@@ -82,12 +93,12 @@ def _register(command: Callable[..., None], group: str) -> None:
     app.command(
         name=command.__name__.rstrip("_"),
         help=text,
-        # Typer joins lines, but not paragraphs.
-        epilog="\n\n".join(["[bold]Examples[/bold]", *(x.replace("[", r"\[") for x in lines)]),
+        epilog="\n".join(["[bold]Examples[/bold]", *(x.replace("[", r"\[") for x in lines)]),
         rich_help_panel=group,
-    )(with_options(command))
+    )(with_options(command, beside=OutputOptions, settle=settle))
 
 
+app.callback()(with_options(jouleloop))
 for _group, _commands in COMMANDS.items():
     for _command in _commands:
         _register(_command, _group)
@@ -95,12 +106,15 @@ for _group, _commands in COMMANDS.items():
 
 def main() -> None:
     """Entry of the ``jouleloop`` command; errors go to stderr, without a traceback."""
+    begin()
     try:
-        app(standalone_mode=True)
-    except JouleloopError as error:
-        tell_error(error)
-        sys.exit(EXIT_USAGE if isinstance(error, InputError) else EXIT_ERROR)
+        with whole_words(os.environ):
+            app(prog_name="jouleloop")
     except SystemExit as leaving:
-        if leaving.code == EXIT_INTERRUPTED:  # typer turns KeyboardInterrupt into this
+        if leaving.code == ExitCode.INTERRUPTED:  # typer turns KeyboardInterrupt into this
             tell("interrupted; what was done is kept, the same command goes on from there")
         raise
+    except Exception as error:
+        code = exit_code(error)
+        (tell_defect if code is ExitCode.DEFECT else tell_error)(error)
+        sys.exit(code)

@@ -7,24 +7,38 @@ from typing import Annotated
 
 import typer
 
+from host.cli.completing import targets as known_targets
+from host.cli.exits import ExitCode
 from host.cli.options import (
     BudgetOptions,
     InstrumentOptions,
     JobOptions,
-    JsonOption,
     NoFlashOption,
     OutOption,
     ScenarioOptions,
     given_budget,
     given_options,
 )
-from host.cli.output import command_line, messages, print_json, results, tell_error
+from host.cli.output import (
+    JsonOption,
+    command_line,
+    doing,
+    messages,
+    print_json,
+    results,
+    tell_error,
+)
 from toolchain.errors import InputError, JouleloopError
 
 
 def hil(
     targets: Annotated[
-        list[str], typer.Argument(metavar="TARGET...", help="boards, for example pico@emulator")
+        list[str],
+        typer.Argument(
+            metavar="TARGET...",
+            help="boards, for example pico@emulator",
+            autocompletion=known_targets,
+        ),
     ],
     scenario: ScenarioOptions,
     budgets: BudgetOptions,
@@ -59,10 +73,10 @@ def hil(
         jouleloop hil pico@emulator --baseline baseline.json --update-baseline
         jouleloop hil pico@emulator pico@/dev/ttyACM0 --baseline baseline.json --junit report.xml
     """
-    from host.hil import Scenario, Variant, print_hil
-    from host.hil import as_json as reports_as_json
-    from host.hil import hil as run_hil
-    from host.hil.command import EXIT_INVALID
+    with doing("starting"):
+        from host.hil import Scenario, Variant, print_hil
+        from host.hil import as_json as reports_as_json
+        from host.hil import hil as run_hil
 
     of_scenario = given_options(scenario)
     of_variant = Variant(
@@ -92,7 +106,7 @@ def hil(
         raise
     except JouleloopError as error:  # 1 means a regression here
         tell_error(error)
-        raise typer.Exit(EXIT_INVALID) from error
+        raise typer.Exit(ExitCode.INVALID) from error
     if as_json:
         print_json(reports_as_json(reports, code))
     else:
@@ -113,8 +127,8 @@ def campaign(
     Examples:
         jouleloop campaign campaign.toml --out runs/campaign
     """
-    from host.hil.campaign import print_campaign, run_campaign
-    from host.hil.command import EXIT_INVALID
+    with doing("starting"):
+        from host.hil.campaign import print_campaign, run_campaign
 
     table, complete = run_campaign(
         file, out=out, command=command_line(), console=messages, **jobs.limits()
@@ -123,4 +137,4 @@ def campaign(
         print_json(table.to_pylist())
     else:
         print_campaign(table, results())
-    raise typer.Exit(0 if complete else EXIT_INVALID)
+    raise typer.Exit(ExitCode.DONE if complete else ExitCode.INVALID)

@@ -7,13 +7,18 @@ from typing import Annotated
 
 import typer
 
-from host.cli.options import JsonOption, NoFlashOption, OutOption, TargetArgument
-from host.cli.output import print_json, results, tell
+from host.cli.completing import one_of, targets
+from host.cli.exits import ExitCode
+from host.cli.options import NoFlashOption, OutOption, TargetArgument
+from host.cli.output import JsonOption, doing, print_json, results, tell
 
 
 def doctor(
     target: Annotated[
-        str | None, typer.Argument(metavar="[TARGET]", help="look at what this target needs")
+        str | None,
+        typer.Argument(
+            metavar="[TARGET]", help="look at what this target needs", autocompletion=targets
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -25,15 +30,16 @@ def doctor(
     """
     from dataclasses import asdict
 
-    from host.doctor import examine, healthy, print_findings
+    with doing("looking"):
+        from host.doctor import examine, healthy, print_findings
 
-    findings = examine(target)
+        findings = examine(target)
     if as_json:
         print_json({"healthy": healthy(findings), "findings": [asdict(f) for f in findings]})
     else:
         print_findings(findings, results())
     if not healthy(findings):
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.ERROR)
 
 
 def boards(as_json: JsonOption = False) -> None:
@@ -42,9 +48,10 @@ def boards(as_json: JsonOption = False) -> None:
     Examples:
         jouleloop boards --json
     """
-    from host.doctor import boards_as_json, list_boards, print_boards
+    with doing("looking"):
+        from host.doctor import boards_as_json, list_boards, print_boards
 
-    listed = list_boards()
+        listed = list_boards()
     if as_json:
         print_json(boards_as_json(listed))
     else:
@@ -57,10 +64,11 @@ def ports(as_json: JsonOption = False) -> None:
     Examples:
         jouleloop ports
     """
-    from host.doctor import ask_ports, print_ports
-    from host.plugged import Machine
+    with doing("asking"):
+        from host.doctor import ask_ports, print_ports
+        from host.plugged import Machine
 
-    answers = ask_ports(Machine())
+        answers = ask_ports(Machine())
     if as_json:
         print_json([answer.as_json() for answer in answers])
     else:
@@ -78,6 +86,7 @@ def flash(
         typer.Option(
             metavar="msc|picoboot|swd[:PROBE]|...",
             help="how it is written; by default the first way of the board that works",
+            autocompletion=one_of("msc", "picoboot", "swd", "esptool"),
         ),
     ] = None,
     force: Annotated[
@@ -96,18 +105,19 @@ def flash(
         jouleloop flash pico@e660583883724a32 --out runs/mine
         jouleloop flash pico --image firmware.uf2 --method picoboot
     """
-    from host.chain import flash_run
+    with doing(f"flash {target}"):
+        from host.chain import flash_run
 
-    summary = flash_run(
-        target,
-        out,
-        file=image,
-        flash=not no_flash,
-        method=method,
-        force=force,
-        dry_run=dry_run,
-        tell=tell,
-    )
+        summary = flash_run(
+            target,
+            out,
+            file=image,
+            flash=not no_flash,
+            method=method,
+            force=force,
+            dry_run=dry_run,
+            tell=tell,
+        )
     if as_json:
         print_json(summary)
     elif dry_run:

@@ -14,7 +14,6 @@ from host.cli.options import (
     FlashBudgetOption,
     ForceOption,
     InstrumentOptions,
-    JsonOption,
     KernelsOption,
     NoFlashOption,
     OutOption,
@@ -24,7 +23,7 @@ from host.cli.options import (
     clock_hz,
     file_budget,
 )
-from host.cli.output import command_line, messages, print_json, results
+from host.cli.output import JsonOption, command_line, doing, messages, print_json, results
 
 
 class EngineName(StrEnum):
@@ -60,8 +59,9 @@ def bench(
         jouleloop bench pico@emulator --returns returns.csv --nodes nodes.csv --edges edges.csv
         jouleloop bench pico@/dev/ttyUSB0 --meter ppk2,volt=5.0
     """
-    from host.chain import bench as run_bench
-    from host.report import print_result
+    with doing("starting"):
+        from host.chain import bench as run_bench
+        from host.report import print_result
 
     result, folder = run_bench(
         target,
@@ -105,8 +105,9 @@ def compare(
         jouleloop compare pico@emulator
         jouleloop compare pico@emulator --out runs/mine --json
     """
-    from host.compare import compare as run_compare
-    from host.compare import print_comparison
+    with doing("starting"):
+        from host.compare import compare as run_compare
+        from host.compare import print_comparison
 
     result, path = run_compare(
         target,
@@ -154,21 +155,22 @@ def infer(
         jouleloop infer pico@emulator --model m.tflite --inputs x.npy --out y.npy --json
         jouleloop infer pico@emulator --engine float --model f.tflite --inputs x.npy --out y.npy
     """
-    from host.chain import infer as run_infer
-    from toolchain.protocol import Engine
+    with doing(f"infer on {target}"):
+        from host.chain import infer as run_infer
+        from toolchain.protocol import Engine
 
-    summary = run_infer(
-        target,
-        model,
-        inputs,
-        out,
-        flash=not no_flash,
-        engine=Engine[engine.name],
-        compiler=None if compiler is None else compiler.value,
-        kernels=kernels,
-        flash_budget=file_budget(flash_budget),
-        clock_hz=clock_hz(clock),
-    )
+        summary = run_infer(
+            target,
+            model,
+            inputs,
+            out,
+            flash=not no_flash,
+            engine=Engine[engine.name],
+            compiler=None if compiler is None else compiler.value,
+            kernels=kernels,
+            flash_budget=file_budget(flash_budget),
+            clock_hz=clock_hz(clock),
+        )
     if as_json:
         print_json(summary)
         return
@@ -206,10 +208,13 @@ def profile(
     Examples:
         jouleloop profile pico@emulator --model m.tflite
     """
-    from host.chain import profile as run_profile
-    from host.report.profile import print_profile
+    with doing(f"profile on {target}"):
+        from host.chain import profile as run_profile
+        from host.report.profile import print_profile
 
-    summary = run_profile(target, model, kernels=kernels, flash_budget=file_budget(flash_budget))
+        summary = run_profile(
+            target, model, kernels=kernels, flash_budget=file_budget(flash_budget)
+        )
     if as_json:
         print_json(summary)
     else:
@@ -239,9 +244,10 @@ def calibrate(
         jouleloop calibrate pico@emulator
         jouleloop calibrate pico@/dev/ttyACM0 --window-s 1
     """
-    from host.calibrate import calibrate as run_calibrate
-    from host.calibrate import print_calibration
-    from toolchain.errors import MeasurementError
+    with doing("starting"):
+        from host.calibrate import calibrate as run_calibrate
+        from host.calibrate import print_calibration
+        from toolchain.errors import MeasurementError
 
     made = run_calibrate(
         target,

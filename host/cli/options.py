@@ -10,12 +10,13 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_type_hints
 
 import typer
 
+from host.cli import completing
 from host.presets import GeneratorName, PresetName
 from toolchain.errors import InputError
 
@@ -31,10 +32,17 @@ NETWORK = "The network on the board"
 JOBS = "Boards side by side"
 
 TargetArgument = Annotated[
-    str, typer.Argument(metavar="TARGET", help="BOARD@WHERE, for example pico@emulator")
+    str,
+    typer.Argument(
+        metavar="TARGET",
+        help="BOARD@WHERE, for example pico@emulator",
+        autocompletion=completing.targets,
+    ),
 ]
-OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="run folder")]
-JsonOption = Annotated[bool, typer.Option("--json", help="print JSON on stdout")]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="run folder", autocompletion=completing.run_folders),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="run it even when nothing has changed")]
 NoFlashOption = Annotated[
     bool, typer.Option("--no-flash", help="use what the target runs, after checking its identity")
@@ -50,6 +58,7 @@ KernelsOption = Annotated[
     str | None,
     typer.Option(
         help="portable, m0plus or rv32im; by default those of the target's core",
+        autocompletion=completing.KERNELS,
         rich_help_panel=NETWORK,
     ),
 ]
@@ -58,6 +67,7 @@ FlashBudgetOption = Annotated[
     typer.Option(
         metavar="BYTES|smallest|full",
         help="most flash for the network's code and weights; full: as fast as it gets",
+        autocompletion=completing.one_of("smallest", "full"),
         rich_help_panel=NETWORK,
     ),
 ]
@@ -76,6 +86,7 @@ MeterOption = Annotated[
         metavar="METER",
         help="board, none, ppk2[:PORT],volt=V, joulescope[:SERIAL] or trace:FILE; by default the "
         "board's own where it has one",
+        autocompletion=completing.METERS,
         rich_help_panel=INSTRUMENTS,
     ),
 ]
@@ -223,46 +234,58 @@ class JobOptions:
         }
 
 
-def with_options(command: Callable[..., None]) -> Callable[..., None]:
+def with_options(
+    command: Callable[..., None],
+    *,
+    beside: type[Any] | None = None,
+    settle: Callable[[Any], None] | None = None,
+) -> Callable[..., None]:
     """A command whose parameters are dataclasses of options, as one of their fields.
 
     Typer makes an option of every parameter; a dataclass becomes a parameter for each field.
+
+    Args:
+        command: to be given to Typer.
+        beside: options that the command takes as well without knowing of them.
+        settle: is called with those before the command.
     """
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, type[Any]] = {}
-    parameters = []
+    parameters: list[inspect.Parameter] = []
     for name, parameter in inspect.signature(command).parameters.items():
-        kind = hints[name]
-        if is_dataclass(kind) and isinstance(kind, type):
-            groups[name] = kind
-            of_fields = get_type_hints(kind, include_extras=True)
-            parameters += [(f.name, of_fields[f.name], f.default) for f in fields(kind)]
+        if is_dataclass(hints[name]):
+            groups[name] = hints[name]
+            parameters += _parameters(hints[name])
         else:
-            default = MISSING if parameter.default is inspect.Parameter.empty else parameter.default
-            parameters.append((name, kind, default))
+            parameters.append(
+                parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=hints[name])
+            )
+    if beside is not None:
+        parameters += _parameters(beside)
+
+    def taken(kind: type[Any], given: dict[str, Any]) -> Any:
+        return kind(**{f.name: given.pop(f.name) for f in fields(kind)})
 
     @functools.wraps(command)
-    def of_fields_alone(**given: Any) -> None:
-        made = {
-            name: kind(**{f.name: given.pop(f.name) for f in fields(kind)})
-            for name, kind in groups.items()
-        }
+    def of_fields(**given: Any) -> None:
+        if beside is not None and settle is not None:
+            settle(taken(beside, given))
+        made = {name: taken(kind, given) for name, kind in groups.items()}
         command(**given, **made)
 
-    signature = inspect.Signature(
-        [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                annotation=kind,
-                default=inspect.Parameter.empty if default is MISSING else default,
-            )
-            for name, kind, default in parameters
-        ]
-    )
-    of_fields_alone.__signature__ = signature  # type: ignore[attr-defined]
-    of_fields_alone.__annotations__ = {name: kind for name, kind, _ in parameters}
-    return of_fields_alone
+    of_fields.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    of_fields.__annotations__ = {p.name: p.annotation for p in parameters}
+    return of_fields
+
+
+def _parameters(kind: type[Any]) -> list[inspect.Parameter]:
+    hints = get_type_hints(kind, include_extras=True)
+    return [
+        inspect.Parameter(
+            f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name]
+        )
+        for f in fields(kind)
+    ]
 
 
 def given_options(options: Any) -> dict[str, Any]:

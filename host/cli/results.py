@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from host.cli.options import ForceOption, GeneratorOption, JsonOption, OutOption, run_folder
-from host.cli.output import command_line, messages, print_json, results
+from host.cli.completing import policies, run_folders
+from host.cli.completing import runs as known_runs
+from host.cli.options import ForceOption, GeneratorOption, OutOption, run_folder
+from host.cli.output import JsonOption, command_line, doing, messages, print_json, results
 from host.presets import PresetName
 
 
@@ -36,7 +38,10 @@ def runs(
 
 def show(
     run: Annotated[
-        str, typer.Argument(metavar="RUN", help="a run folder, or its name under runs/")
+        str,
+        typer.Argument(
+            metavar="RUN", help="a run folder, or its name under runs/", autocompletion=known_runs
+        ),
     ],
     what: Annotated[
         str | None,
@@ -79,8 +84,9 @@ def report(
     Examples:
         jouleloop report --out runs/mine
     """
-    from host.chain import report_run
-    from host.report import print_result
+    with doing("starting"):
+        from host.chain import report_run
+        from host.report import print_result
 
     folder = run_folder(out, "report")
     result = report_run(folder, force=force, command=command_line(), console=messages)
@@ -94,13 +100,19 @@ def score(
     policy: Annotated[
         str,
         typer.Argument(
-            metavar="POLICY", help="a run folder, a .npz, a .tflite, or the name of a baseline"
+            metavar="POLICY",
+            help="a run folder, a .npz, a .tflite, or the name of a baseline",
+            autocompletion=policies,
         ),
     ],
     scenarios: Annotated[int, typer.Option(help="held-out scenarios, at least 20")] = 20,
     like: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="run folder whose kind of scenarios is used"),
+        typer.Option(
+            metavar="RUN",
+            help="run folder whose kind of scenarios is used",
+            autocompletion=run_folders,
+        ),
     ] = None,
     preset: Annotated[PresetName | None, typer.Option(help="size of the scenarios")] = None,
     generator: GeneratorOption = None,
@@ -129,8 +141,9 @@ def score(
         jouleloop score bid_price --scenarios 100 --generator weee
         jouleloop score policy.tflite --scheduler tcp://cluster:8786
     """
-    from host.score import print_score
-    from host.score import score as run_score
+    with doing("starting"):
+        from host.score import print_score
+        from host.score import score as run_score
 
     summary, file = run_score(
         policy,

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from host.cli.completing import KERNELS, boards, one_of
 from host.cli.options import (
     ClockOption,
     EnergyBudgetOption,
     FlashBudgetOption,
     ForceOption,
-    JsonOption,
     MeterOption,
     NoFlashOption,
     OutOption,
@@ -25,7 +25,7 @@ from host.cli.options import (
     given_budget,
     run_folder,
 )
-from host.cli.output import command_line, messages, print_json, results
+from host.cli.output import JsonOption, command_line, doing, messages, print_json, results
 from toolchain.errors import InputError
 
 
@@ -41,7 +41,8 @@ def _stage(
     **others: Any,
 ) -> None:
     """Run a stage and say what it left; ``others`` are those of ``run_stage``."""
-    from host.chain import run_stage
+    with doing("starting"):
+        from host.chain import run_stage
 
     folder = run_folder(out, name)
     scenario = scenario or ScenarioOptions()
@@ -83,12 +84,18 @@ def generate(
 
 def train(
     out: OutOption = None,
-    algorithm: Annotated[str | None, typer.Option(help="imitation (default) or ppo")] = None,
+    algorithm: Annotated[
+        str | None,
+        typer.Option(help="imitation (default) or ppo", autocompletion=one_of("imitation", "ppo")),
+    ] = None,
     seeds: Annotated[
         int | None, typer.Option(help="how many to train; the best on validation ships")
     ] = None,
     board: Annotated[
-        str | None, typer.Option(help="whose limits and cost model size the network; pico if none")
+        str | None,
+        typer.Option(
+            help="whose limits and cost model size the network; pico if none", autocompletion=boards
+        ),
     ] = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
@@ -107,7 +114,11 @@ def train(
 def quantize(
     out: OutOption = None,
     method: Annotated[
-        str | None, typer.Option(help="post-training (default) or quantization-aware")
+        str | None,
+        typer.Option(
+            help="post-training (default) or quantization-aware",
+            autocompletion=one_of("post-training", "quantization-aware"),
+        ),
     ] = None,
     variants: Annotated[
         bool, typer.Option("--variants", help="also make and judge the other compressions")
@@ -127,10 +138,11 @@ def quantize(
     options = {"method": method, "variants": variants or None}
     _stage("quantize", out, as_json=as_json and not report, force=force, options=options)
     if report and out is not None:
-        from host.chain import quantization_report
-        from host.report.quantization import print_quantization
+        with doing("ranges and saturation"):
+            from host.chain import quantization_report
+            from host.report.quantization import print_quantization
 
-        summary = quantization_report(out)
+            summary = quantization_report(out)
         if as_json:
             print_json(summary)
         else:
@@ -148,9 +160,10 @@ def import_(
     Examples:
         jouleloop import model.onnx -o model.tflite --calibration x.npy
     """
-    from host.chain import import_file
+    with doing(f"import {model}"):
+        from host.chain import import_file
 
-    summary = import_file(model, calibration, out)
+        summary = import_file(model, calibration, out)
     if as_json:
         print_json(summary)
     else:
@@ -167,7 +180,10 @@ def compile_(
     ] = None,
     out: OutOption = None,
     kernels: Annotated[
-        str | None, typer.Option(help="portable (default), m0plus or rv32im; of a MODEL only")
+        str | None,
+        typer.Option(
+            help="portable (default), m0plus or rv32im; of a MODEL only", autocompletion=KERNELS
+        ),
     ] = None,
     flash_budget: FlashBudgetOption = None,
     force: ForceOption = False,
@@ -192,12 +208,13 @@ def compile_(
         options = {"flash_budget": given_budget(flash_budget)}
         _stage("compile", out, as_json=as_json, force=force, options=options)
         return
-    from host.chain import compile_file
+    with doing(f"compile {model}"):
+        from host.chain import compile_file
 
-    if out is None:
-        raise InputError("where should the C go?", hint="name a folder with -o DIR")
-    budget = file_budget(flash_budget)
-    summary = compile_file(model, out, kernels=kernels, flash_budget=budget)
+        if out is None:
+            raise InputError("where should the C go?", hint="name a folder with -o DIR")
+        budget = file_budget(flash_budget)
+        summary = compile_file(model, out, kernels=kernels, flash_budget=budget)
     if as_json:
         print_json(summary)
         return
