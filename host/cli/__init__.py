@@ -32,7 +32,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     ),
     "Put it into CI": (ci.hil, ci.campaign),
     "The board on the desk": (desk.doctor, desk.boards, desk.ports, desk.flash),
-    "Results": (results.runs, results.show, results.report, results.score),
+    "Results": (results.runs, results.show, results.diff, results.report, results.score),
     "One stage each": (
         stages.generate,
         stages.train,

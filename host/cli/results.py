@@ -74,6 +74,47 @@ def show(
         print_json(metric) if as_json else print_metric(metric, results())
 
 
+def diff(
+    run_a: Annotated[
+        str, typer.Argument(metavar="RUN_A", help="a run folder, or its name under runs/")
+    ],
+    run_b: Annotated[str, typer.Argument(metavar="RUN_B", help="what is compared with it")],
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="write one self-contained page")
+    ] = None,
+    as_markdown: Annotated[
+        Path | None, typer.Option("--markdown", metavar="FILE", help="write it for a pull request")
+    ] = None,
+    exit_code: Annotated[
+        bool,
+        typer.Option("--exit-code", help="end with 1 when a figure got worse by more than noise"),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what changed from one run to another, with what is noise marked as noise.
+
+    Any two finished runs: of another board, seed, budget or version. The tolerances are those of
+    'jouleloop hil'; figures of another provenance are shown and not compared.
+
+    Examples:
+        jouleloop diff runs/pico-quick-42 runs/small
+        jouleloop diff pico-quick-42 small --html diff.html --markdown diff.md --exit-code
+    """
+    from host.diff import diff_runs, markdown, print_diff, render
+
+    difference = diff_runs(run_a, run_b)
+    for file, written in ((html, render), (as_markdown, markdown)):
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(written(difference), encoding="utf-8")
+    if as_json:
+        print_json(difference.as_dict())
+    else:
+        print_diff(difference, results())
+    if exit_code and difference.worse:
+        raise typer.Exit(1)
+
+
 def report(
     out: OutOption = None,
     force: ForceOption = False,

@@ -148,7 +148,7 @@ def _compared(rule: Rule, before: Side | None, after: Side) -> Comparison:
         verdict, reason = Verdict.MISSING, metric["detail"].get("reason", "not measured")
     else:
         tolerance = rule.noise(rule.figure, before, after)
-        verdict, reason = _verdict(rule, baseline, value, tolerance), tolerance.reason
+        verdict, reason = judge(rule, baseline, value, tolerance), tolerance.reason
     return Comparison(
         rule.figure,
         kind.unit,
@@ -162,7 +162,8 @@ def _compared(rule: Rule, before: Side | None, after: Side) -> Comparison:
     )
 
 
-def _verdict(rule: Rule, baseline: float, value: float, tolerance: Tolerance) -> Verdict:
+def judge(rule: Rule, baseline: float, value: float, tolerance: Tolerance) -> Verdict:
+    """What is to be said of a figure that both runs have, each in the figure's unit."""
     if tolerance.value is None:
         return Verdict.UNJUDGED
     worse = value - baseline if rule.lower_is_better else baseline - value
