@@ -79,8 +79,7 @@ def _all_tables(difference: Difference) -> Iterator[DiffTable]:
         yield _judged(f"The {name} network alone", changes)
     yield _judged("Power states", d.power_states, POWER_STATES)
     yield _counted("Memory by section", "region", "section", d.memory)
-    note = "As the compiler reckons them; what a decision took is above." if d.layers else ""
-    yield _counted("Layers", "network", "layer", d.layers, note)
+    yield _counted("Layers", "network", "layer", d.layers)
     yield _decisions(d.decisions)
     yield DiffTable(
         "Baselines",
@@ -114,7 +113,7 @@ def _judged(
             Cell(_per_cent(c.relative)),
             Cell(NONE if c.tolerance is None else _text(c.tolerance, c.unit)),
             Cell(str(c.verdict), c.verdict),
-            _provenance(c),
+            _provenances(c.a.provenance, c.b.provenance),
         ]
         for c in changes
     ]
@@ -148,8 +147,7 @@ def _per_cent(share: float | None) -> str:
     return SAME if share == 0 else f"{share * 100:+.3g} %"
 
 
-def _provenance(change: Change) -> Cell:
-    of_a, of_b = change.a.provenance, change.b.provenance
+def _provenances(of_a: str, of_b: str) -> Cell:
     return Cell(of_a, of_a) if of_a == of_b else Cell(f"{of_a} / {of_b}")
 
 
@@ -171,19 +169,21 @@ def _contributions(composite: CompositeChange) -> DiffTable:
     return DiffTable(f"What moved {change.name}", columns, rows, FIGURES, note)
 
 
-def _counted(
-    title: str, group: str, name: str, parts: Sequence[Counted], note: str = ""
-) -> DiffTable:
-    rows = [
-        [
+def _counted(title: str, group: str, name: str, parts: Sequence[Counted]) -> DiffTable:
+    of_provenance = any(part.provenance_a or part.provenance_b for part in parts)
+    rows = []
+    for part in parts:
+        row = [
             Cell(part.group),
             Cell(part.name),
             *(Cell(NONE if v is None else f"{v:,.0f} {part.unit}") for v in (part.a, part.b)),
             Cell(_whole(part.change, part.unit)),
         ]
-        for part in parts
-    ]
-    return DiffTable(title, (group, name, "A", "B", "change"), rows, FIGURES, note)
+        if of_provenance:
+            row.append(_provenances(part.provenance_a, part.provenance_b))
+        rows.append(row)
+    columns = (group, name, "A", "B", "change", *(["provenance"] if of_provenance else []))
+    return DiffTable(title, columns, rows, FIGURES)
 
 
 def _whole(change: float | None, unit: str) -> str:

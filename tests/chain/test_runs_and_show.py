@@ -17,7 +17,7 @@ def test_a_finished_run_is_listed_with_its_figures(cli, finished_run: tuple[Path
     folder, result = finished_run
     (run,) = (run for run in list_runs(folder.parent) if run.path == folder)
     assert run.state is RunState.FINISHED, run.reason
-    assert run.stages == BENCH_STAGES
+    assert [stage for stage in run.stages if stage in BENCH_STAGES] == list(BENCH_STAGES)
     assert (run.target, run.preset, run.seed) == ("pico@emulator", "quick", 7)
     energy = result["metrics"]["energy_per_decision"]
     assert run.figures["energy_per_decision"].value == energy["value"]

@@ -49,6 +49,7 @@ def make_run(tmp_path: Path) -> Callable[..., DiffedRun]:
         flash: int = 20_000,
         link_bytes: int = 24_000,
         running_a: float = RUNNING_A,
+        layer: tuple[str, str, int] = ("emulated", "cycles", 7000),
         command: str = "jouleloop bench pico@emulator",
     ) -> DiffedRun:
         of = Provenance(provenance)
@@ -113,6 +114,18 @@ def make_run(tmp_path: Path) -> Callable[..., DiffedRun]:
             "baselines": {"random": baseline, "int8_on_board": baseline},
             "quantization": {"method": "post-training", "fallback": {"widths": [24, 5]}},
             "training": {"quality": {"mean": 0.84, "sd": None}, "widths": [24, 44, 22, 5]},
+            "layers": {
+                "provenance": layer[0],
+                "counted": layer[1],
+                "layers": [
+                    {
+                        "input_shape": [1, 24],
+                        "output_shape": [1, 5],
+                        "count": layer[2],
+                        "flash_bytes": 900,
+                    }
+                ],
+            },
             "energy_model": supply if provenance == "emulated" else None,
             "environment": {"python": "3.11.7"},
             "command": command,

@@ -158,6 +158,23 @@ def test_memory_is_told_by_section(make_run: Make) -> None:
     assert metric(made, "flash_bytes").verdict is Verdict.BETTER
 
 
+def test_layers_of_one_provenance_are_compared(make_run: Make) -> None:
+    made = difference(make_run(), make_run(layer=("emulated", "cycles", 6500)))
+    assert [(part.unit, part.a, part.b, part.change) for part in made.layers] == [
+        ("cycles", 7000, 6500, -500),
+        ("B", 900, 900, 0),
+    ]
+    made = difference(make_run(), make_run(layer=("modelled", "cycles", 6500)))
+    assert made.layers[0].change is None
+    assert "emulated / modelled" in markdown(made)
+    made = difference(make_run(), make_run(layer=("emulated", "instructions", 6500)))
+    assert [(part.unit, part.a, part.b) for part in made.layers] == [
+        ("cycles", 7000, None),
+        ("instructions", None, 6500),
+        ("B", 900, 900),
+    ]
+
+
 def test_decisions_are_counted_by_both_dispositions(make_run: Make) -> None:
     made = difference(make_run(), make_run(actions=(0, 3, 2, -1)))
     decisions = made.decisions
