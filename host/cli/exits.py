@@ -22,7 +22,8 @@ class ExitCode(IntEnum):
     DONE = 0, "done; hil: every figure is within its tolerance"
     ERROR = (
         1,
-        "an error; hil: a figure got worse by more than its noise; doctor: something is missing",
+        "an error; hil, diff --exit-code: a figure got worse by more than its noise; doctor: "
+        "something is missing",
     )
     USAGE = 2, "what was given cannot be used: an option, a file, a target, a run folder"
     INVALID = 3, "hil and campaign: a measurement is invalid or missing"

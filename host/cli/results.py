@@ -9,6 +9,7 @@ import typer
 
 from host.cli.completing import policies, run_folders
 from host.cli.completing import runs as known_runs
+from host.cli.exits import ExitCode
 from host.cli.options import ForceOption, GeneratorOption, OutOption, run_folder
 from host.cli.output import JsonOption, command_line, doing, messages, print_json, results
 from host.presets import PresetName
@@ -76,9 +77,15 @@ def show(
 
 def diff(
     run_a: Annotated[
-        str, typer.Argument(metavar="RUN_A", help="a run folder, or its name under runs/")
+        str,
+        typer.Argument(
+            metavar="RUN_A", help="a run folder, or its name under runs/", autocompletion=known_runs
+        ),
     ],
-    run_b: Annotated[str, typer.Argument(metavar="RUN_B", help="what is compared with it")],
+    run_b: Annotated[
+        str,
+        typer.Argument(metavar="RUN_B", help="what is compared with it", autocompletion=known_runs),
+    ],
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="write one self-contained page")
     ] = None,
@@ -100,7 +107,8 @@ def diff(
         jouleloop diff runs/pico-quick-42 runs/small
         jouleloop diff pico-quick-42 small --html diff.html --markdown diff.md --exit-code
     """
-    from host.diff import diff_runs, markdown, print_diff, render
+    with doing("starting"):
+        from host.diff import diff_runs, markdown, print_diff, render
 
     difference = diff_runs(run_a, run_b)
     for file, written in ((html, render), (as_markdown, markdown)):
@@ -112,7 +120,7 @@ def diff(
     else:
         print_diff(difference, results())
     if exit_code and difference.worse:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.ERROR)
 
 
 def report(
