@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 .PHONY: help
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | \
-		awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
+		awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0])'
@@ -32,6 +32,18 @@ test: $(STAMP) ## all tests; boards are emulated, nothing is mocked
 .PHONY: wheel
 wheel: $(STAMP) ## build the wheel and try it in an empty environment, outside of the checkout
 	$(BIN)/python -m pytest -m install tests/install/test_wheel.py
+
+# A state folder of its own: neither a calibration of this machine's nor a flash that others use.
+HIL := JOULELOOP_STATE='$(CURDIR)/runs/hil/state' $(BIN)/jouleloop hil pico@emulator esp32c3@emulator \
+	--baseline tests/hil/baselines/emulated.json
+
+.PHONY: hil
+hil: $(STAMP) ## emulated boards held against the committed figures; report in runs/hil
+	$(HIL) --junit runs/hil/junit.xml
+
+.PHONY: hil-baseline
+hil-baseline: $(STAMP) ## accept today's figures of the emulated boards
+	$(HIL) --update-baseline --policy tests/hil/policy --preset quick --seed 42
 
 .PHONY: check
 check: $(STAMP) ## format, lint and types

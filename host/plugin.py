@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 TARGETS = "jouleloop_targets"
 BASELINE = "jouleloop_baseline"
 RUNS = "jouleloop_runs"
+POLICY = "jouleloop_policy"
 TIME_LIMIT = "jouleloop_time_limit"
 TARGET_FIXTURE = "_jouleloop_target"
 NO_TARGET = "no --target was given"
@@ -57,6 +58,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         default=Path("runs") / "pytest",
         help="run folders; what has not changed there is not run again [runs/pytest]",
+    )
+    group.addoption(
+        "--jouleloop-policy",
+        type=Path,
+        dest=POLICY,
+        metavar="DIR",
+        help="networks in the place of a training, as of 'jouleloop bench --policy'",
     )
     group.addoption(
         "--jouleloop-time-limit",
@@ -174,6 +182,7 @@ def bench(_jouleloop_target: str, request: pytest.FixtureRequest) -> Bench:
         request.config.getoption(RUNS),
         None if file is None else read_baseline(file),
         request.config.getoption(TIME_LIMIT),
+        policy=request.config.getoption(POLICY),
     )
 
 

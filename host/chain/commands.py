@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from host.chain.given import GivenPolicy
 from host.chain.infer import read_bytes
 from host.chain.settings import GeneratorName, PresetName, Settings
 from host.chain.stages import (
@@ -47,6 +48,7 @@ def bench(
     console: Console,
     generator: GeneratorName | None = None,
     tables: OwnTables | None = None,
+    policy: Path | None = None,
     flash_budget: GivenBudget = None,
     energy_budget: str | None = None,
     meter: str | None = None,
@@ -56,7 +58,8 @@ def bench(
 ) -> tuple[dict[str, Any], Path]:
     """Run every stage; returns the result and the run folder.
 
-    Without any setting, a folder whose scenario was made from tables of one's own goes on with it.
+    Without any setting, a folder whose scenario was made from tables of one's own goes on with it;
+    without ``policy``, one that was given a policy with that.
     With ``layers``, an emulated target that is flashed also counts its network's cycles by layer.
 
     Raises:
@@ -66,13 +69,14 @@ def bench(
     target.require_board()
     tables = tables or OwnTables()
     settings = settings_of(preset, seed, generator, tables)
-    path = out or RUNS / _folder_name(target.board.name, settings)
+    given = None if policy is None else GivenPolicy.read(policy)
+    path = out or RUNS / _folder_name(target.board.name, settings, given)
     folder = RunFolder(path, command)
     recorded = _recorded(folder)
     unset = preset is None and seed is None and generator is None and not tables.files
     if unset and recorded is not None and recorded.tables:
         settings = recorded
-    chain = Chain(folder, settings, console, force, tables)
+    chain = Chain(folder, settings, console, force, tables, given)
     chain.generate()
     # A board without limits of its own, such as the host, runs what is sized for another one.
     chain.train(board=target.board.name if target.board.limits else None)
@@ -259,14 +263,19 @@ def _as_built(folder: RunFolder, target: Target) -> Target:
     return replace(target, board=Board.model_validate(entry["parameters"]["board"]))
 
 
-def _folder_name(board: str, settings: Settings) -> str:
+def _folder_name(board: str, settings: Settings, policy: GivenPolicy | None = None) -> str:
     if settings.tables:
-        kind = "own-" + hashlib.sha256("".join(settings.tables.values()).encode()).hexdigest()[:8]
+        kind = "own-" + _digest(settings.tables)
     else:
         kind = "" if settings.generator is Settings.generator else str(settings.generator)
+    given = "" if policy is None else "policy-" + _digest(policy.sha256)
     return "-".join(
-        part for part in (board, kind, str(settings.preset), str(settings.seed)) if part
+        part for part in (board, kind, given, str(settings.preset), str(settings.seed)) if part
     )
+
+
+def _digest(files: Mapping[str, str]) -> str:
+    return hashlib.sha256("".join(files.values()).encode()).hexdigest()[:8]
 
 
 def _sha256(path: Path) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -16,9 +18,10 @@ from rich.console import Console
 
 from host import metrics as m
 from host.chain.layers import layer_cycles
-from host.chain.quantization import quantized_models
+from host.chain.quantization import FLOAT_MODEL_FILE, SUMMARY_FILE, quantized_models
 from host.chain.reproduce import reproduce_commands
 from host.chain.settings import Settings
+from host.chain.stages import POLICY_FILE, TRAINING_FILE
 from host.metrics import Metric, Provenance
 from host.replay import FALLBACK_ONLY, NOMINAL, REGIME_SHIFT, shift_day, variants
 from host.report import REPORT_FILE, render
@@ -39,7 +42,7 @@ from toolchain.environment import (
 from toolchain.errors import RunFolderError
 from toolchain.policy.dense import DensePolicy
 from toolchain.progress import working
-from toolchain.quantize import QuantizedPolicy
+from toolchain.quantize import FloatPolicy, QuantizedPolicy
 from toolchain.scenario import Scenario, load_scenario
 
 REPORT = Stage(
@@ -92,7 +95,7 @@ def write_report(
     }
     with working(console, "hindsight optimum of every variant"):
         optima = _optima(scenario, settings.seed)
-    float_policy = DensePolicy.load(folder.artifact("train") / "policy.npz")
+    float_policy = _float_policy(folder)
     int8_policy = QuantizedPolicy(quantized_models(folder)[0])
     with working(console, "baselines"):
         tables = _tables(scenario, settings, float_policy, int8_policy)
@@ -141,9 +144,10 @@ def write_report(
         "agreement": {
             "rows": sum(table.num_rows for table in rows.values()),
             "equal_to_int8_reference": True,
+            "decisions_sha256": _decisions_sha256(rows),
         },
-        "quantization": read_json(folder.artifact("quantize") / "quantization.json"),
-        "training": read_json(folder.artifact("train") / "training.json"),
+        "quantization": read_json(folder.artifact("quantize") / SUMMARY_FILE),
+        "training": read_json(folder.artifact("train") / TRAINING_FILE),
         "layers": layer_cycles(folder, target),
         "material_flows": m.material_flows(rows[NOMINAL], scenario),
         "energy_model": target.energy_model,
@@ -161,6 +165,24 @@ def write_report(
     (path / REPORT_FILE).write_text(
         render(result, latency_us, [asdict(window) for window in windows]), encoding="utf-8"
     )
+
+
+def _decisions_sha256(rows: Mapping[str, pa.Table]) -> str:
+    """Of what was decided in which mode, of every product of every replay."""
+    decided = {
+        name: table.select(["product", "action", "mode"]).to_pydict()
+        for name, table in rows.items()
+    }
+    return hashlib.sha256(json.dumps(decided).encode()).hexdigest()
+
+
+def _float_policy(folder: RunFolder) -> Policy | None:
+    """The trained policy, or the float32 network that was given; None where none was."""
+    trained = folder.artifact("train") / POLICY_FILE
+    if trained.is_file():
+        return DensePolicy.load(trained)
+    given = folder.artifact("quantize") / FLOAT_MODEL_FILE
+    return FloatPolicy(given.read_bytes()) if given.is_file() else None
 
 
 def _optima(scenario: Scenario, seed: int) -> dict[str, Optimum]:
@@ -271,13 +293,18 @@ def _battery_life(
 
 
 def _tables(
-    scenario: Scenario, settings: Settings, float_policy: DensePolicy, int8_policy: QuantizedPolicy
+    scenario: Scenario,
+    settings: Settings,
+    float_policy: Policy | None,
+    int8_policy: QuantizedPolicy,
 ) -> dict[str, pa.Table]:
     """Rows of every policy of METRICS.md's list on the replayed scenario, decided on the host."""
     policies: dict[str, Policy] = {
         name: make(scenario, settings.seed) for name, make in BASELINES.items()
     }
-    policies |= {"float_policy": float_policy, REFERENCE_POLICY: int8_policy}
+    if float_policy is not None:
+        policies["float_policy"] = float_policy
+    policies[REFERENCE_POLICY] = int8_policy
     return {name: rollout(scenario, policy) for name, policy in policies.items()}
 
 

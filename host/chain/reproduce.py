@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from host.chain.settings import Settings
+from host.chain.settings import GIVEN, Settings
 from host.run import RunFolder
 from host.target import Target
 from toolchain.board import Board, load_board
@@ -34,6 +34,8 @@ def reproduce_commands(folder: RunFolder, target: Target, settings: Settings) ->
         folder.stages.get(name, {}).get("parameters", {})
         for name in ("train", "quantize", "compile", "replay")
     )
+    if GIVEN in train:
+        scenario += ["--policy", "POLICY_DIR"]
     first: list[str] = []
     training = _options(train, {"algorithm": "imitation", "seeds": settings.sizes.seeds})
     method = _options(quantize, {"method": "post-training"})

@@ -9,6 +9,8 @@ from typing import Any
 from host.presets import GeneratorName, PresetName
 from toolchain.errors import InputError
 
+GIVEN = "given"
+"""Where a policy that was given stands: the SHA-256 of its files, in place of its training."""
 TRAINING_SEED_OFFSET = 1_000_000
 """Training scenarios have seeds ``seed * this + 1, ...``; the replayed scenario's is ``seed``."""
 

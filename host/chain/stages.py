@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from rich.console import Console
 
 from host.chain.quantization import quantized_models
-from host.chain.settings import Settings
+from host.chain.settings import GIVEN, Settings
 from host.flash.state import state_folder
 from host.run import RunFolder, Stage, write_json
 from host.target import Target
@@ -29,6 +29,7 @@ from toolchain.scenario import (
 )
 
 if TYPE_CHECKING:
+    from host.chain.given import GivenPolicy
     from toolchain.compile import FlashBudget
     from toolchain.policy.training import TrainingPlan
 
@@ -60,8 +61,12 @@ BUILD = Stage(
     ("ziglang", "esptool"),
 )
 
+GIVEN_CODE = ("host/chain/given.py", "toolchain/policy/sizing.py", "toolchain/compile")
+"""Rooms of the train and quantize stages of a policy that is given."""
+
 POLICY_FILE = "policy.npz"
 ONNX_FILE = "policy.onnx"
+TRAINING_FILE = "training.json"
 FALLBACK_FOLDER = "fallback"
 """Of the compiled fallback, within that of the compiled policy."""
 
@@ -85,6 +90,8 @@ class Chain:
         console: for progress; stderr.
         force: run a stage even when nothing has changed.
         tables: the files that ``settings.tables`` names; only ``generate`` reads them.
+        policy: networks in the place of a training; None for what the folder was given, else to
+            train.
     """
 
     folder: RunFolder
@@ -92,6 +99,7 @@ class Chain:
     console: Console
     force: bool = False
     tables: OwnTables = field(default_factory=OwnTables)
+    policy: GivenPolicy | None = None
 
     def generate(self) -> bool:
         """Make the scenario that is replayed.
@@ -126,7 +134,7 @@ class Chain:
     def train(
         self, algorithm: str | None = None, seeds: int | None = None, board: str | None = None
     ) -> bool:
-        """Train the float policy on scenarios of other seeds.
+        """Train the float policy on scenarios of other seeds, unless a policy is given.
 
         Args:
             algorithm: ``imitation`` or ``ppo``; None for what the folder was trained with, else
@@ -140,6 +148,13 @@ class Chain:
             InputError: an unknown algorithm, no seed, or no network fits the board.
             BoardFileError: an unknown board, or one without limits or a cost model.
         """
+        from host.chain.given import GivenPolicy
+
+        given = self.policy
+        if given is None and algorithm is None and seeds is None:
+            given = GivenPolicy.recorded(self.folder)
+        if given is not None:
+            return self._take_policy(given, board)
         from toolchain.policy.late_tensorflow import require_training
 
         require_training()
@@ -171,7 +186,7 @@ class Chain:
             summary["sizing"] = {"board": sized_by.name, **asdict(sizing)}
             policy.save(path / POLICY_FILE)
             (path / ONNX_FILE).write_bytes(export_onnx(policy))
-            write_json(path / "training.json", summary)
+            write_json(path / TRAINING_FILE, summary)
 
         parameters = {
             "algorithm": str(plan.algorithm),
@@ -184,8 +199,25 @@ class Chain:
             action,
         )
 
+    def _take_policy(self, given: GivenPolicy, board: str | None) -> bool:
+        """Leave a given policy where a trained one would be, once it is known to fit the board."""
+        from toolchain.policy.calibration import kept_calibration
+
+        recorded = self.folder.stages.get(TRAIN.name, {}).get("parameters", {})
+        sized_by = load_board(board or recorded.get("board") or DEFAULT_BOARD)
+        sizing = given.sizing(sized_by, kept_calibration(state_folder(), sized_by))
+        self.console.print(f"policy: given, {given.source}", markup=False, soft_wrap=True)
+
+        def action(path: Path) -> None:
+            given.write(path)
+            write_json(path / TRAINING_FILE, {GIVEN: given.sha256, "sizing": sizing})
+
+        stage = replace(TRAIN, needs=(), rooms=GIVEN_CODE, packages=())
+        parameters = {GIVEN: given.sha256, "board": sized_by.name, "sizing": sizing}
+        return self.run_stage(stage, parameters, action)
+
     def quantize(self, method: str | None = None, variants: bool | None = None) -> bool:
-        """Quantize the policy on the states that it visits itself.
+        """Quantize the policy on the states that it visits itself; one that is given is taken.
 
         Args:
             method: ``post-training`` or ``quantization-aware``; None for what the folder was
@@ -193,10 +225,21 @@ class Chain:
             variants: also make and judge the other compressions; None as ``method``, else no.
 
         Raises:
-            InputError: an unknown method.
+            InputError: an unknown method, or the policy is given.
         """
+        from host.chain.given import GivenPolicy
         from host.chain.quantization import quantize_plan, quantize_policy
 
+        given = GivenPolicy.recorded(self.folder)
+        if given is not None:
+            if method is not None or variants is not None:
+                raise InputError(
+                    f"the policy of {self.folder.path} was given, quantized: there is no float "
+                    "policy to quantize otherwise",
+                    hint="give it quantized as it should be, or train one in another folder",
+                )
+            stage = replace(QUANTIZE, needs=(TRAIN.name,), rooms=GIVEN_CODE, packages=())
+            return self.run_stage(stage, {GIVEN: given.sha256}, given.write_quantized)
         recorded = self.folder.stages.get(QUANTIZE.name, {}).get("parameters", {})
         plan = quantize_plan(
             method or recorded.get("method"),

@@ -15,6 +15,7 @@ from host.cli.options import (
     JobOptions,
     NoFlashOption,
     OutOption,
+    PolicyOption,
     ScenarioOptions,
     given_budget,
     given_options,
@@ -60,6 +61,7 @@ def hil(
         Path | None,
         typer.Option(metavar="FILE", help="Markdown; GITHUB_STEP_SUMMARY gets it in any case"),
     ] = None,
+    policy: PolicyOption = None,
     out: OutOption = None,
     no_flash: NoFlashOption = False,
     as_json: JsonOption = False,
@@ -93,6 +95,7 @@ def hil(
             update=update_baseline,
             scenario=Scenario(**of_scenario) if of_scenario else None,
             variant=None if of_variant == Variant() else of_variant,
+            policy=policy,
             out=out,
             junit=junit,
             openmetrics=openmetrics,
@@ -117,6 +120,7 @@ def hil(
 def campaign(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="campaign, .toml (docs/HIL.md)")],
     jobs: JobOptions,
+    policy: PolicyOption = None,
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -131,7 +135,7 @@ def campaign(
         from host.hil.campaign import print_campaign, run_campaign
 
     table, complete = run_campaign(
-        file, out=out, command=command_line(), console=messages, **jobs.limits()
+        file, out=out, policy=policy, command=command_line(), console=messages, **jobs.limits()
     )
     if as_json:
         print_json(table.to_pylist())

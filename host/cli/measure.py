@@ -17,6 +17,7 @@ from host.cli.options import (
     KernelsOption,
     NoFlashOption,
     OutOption,
+    PolicyOption,
     ScenarioOptions,
     TableOptions,
     TargetArgument,
@@ -47,6 +48,7 @@ def bench(
     tables: TableOptions,
     budgets: BudgetOptions,
     instruments: InstrumentOptions,
+    policy: PolicyOption = None,
     out: OutOption = None,
     force: ForceOption = False,
     no_flash: NoFlashOption = False,
@@ -57,6 +59,7 @@ def bench(
     Examples:
         jouleloop bench pico@emulator --preset quick --seed 42
         jouleloop bench pico@emulator --returns returns.csv --nodes nodes.csv --edges edges.csv
+        jouleloop bench pico@emulator --policy models/mine
         jouleloop bench pico@/dev/ttyUSB0 --meter ppk2,volt=5.0
     """
     with doing("starting"):
@@ -74,6 +77,7 @@ def bench(
         console=messages,
         generator=scenario.generator,
         tables=tables.own(),
+        policy=policy,
         flash_budget=budgets.flash,
         energy_budget=budgets.energy_budget,
         meter=instruments.meter,

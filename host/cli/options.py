@@ -62,6 +62,15 @@ KernelsOption = Annotated[
         rich_help_panel=NETWORK,
     ),
 ]
+PolicyOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="networks of your own in place of a training: a run folder, or one with "
+        "policy.tflite and policy_fallback.tflite",
+        rich_help_panel=NETWORK,
+    ),
+]
 FlashBudgetOption = Annotated[
     str | None,
     typer.Option(

@@ -29,6 +29,7 @@ from host.meter import MeterChoice
 from host.replay import WindowPlan
 from host.run import Stage, write_json
 from host.target import Target
+from toolchain.errors import RunFolderError
 from toolchain.progress import bars
 from toolchain.scenario import Basis, scenario_like
 
@@ -178,6 +179,12 @@ class Comparison:
         folder, chain = self.chain.folder, self.chain
         if folder.stages[QUANTIZE.name]["parameters"].get("variants"):
             return QUANTIZE.name
+        if not (folder.artifact("train") / POLICY_FILE).is_file():
+            raise RunFolderError(
+                f"the policy of {folder.path} was given: there is no float policy here to make "
+                "the other networks of a comparison from",
+                hint="name a folder whose policy 'jouleloop bench' has trained",
+            )
 
         def action(path: Path) -> None:
             basis = replayed_scenario(folder)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from host.chain.settings import GIVEN
 from host.hil.job import Outcome, Scenario, Variant
 from host.hil.noise import Side
 from host.metrics import Provenance
@@ -52,6 +53,8 @@ class Entry(_Strict):
     scenario_sha256: str
     identity: dict[str, Any]
     training: dict[str, Any]
+    """Its ``quality``, or the SHA-256 of the files of a policy that was ``given``."""
+    decisions_sha256: str = ""
     retries: int = Field(ge=0)
     metrics: dict[str, MetricEntry]
 
@@ -64,6 +67,7 @@ class Entry(_Strict):
             self.scenario_sha256,
             self.training,
             self.retries,
+            self.decisions_sha256,
         )
 
 
@@ -163,7 +167,7 @@ def made_entry(outcome: Outcome) -> Entry:
     result, job = outcome.result, outcome.job
     if result is None:
         raise InputError(f"{job.name} has no result to make a baseline of: {outcome.error}")
-    provenance = parse_target(job.target).provenance
+    provenance, training = parse_target(job.target).provenance, result["training"]
     assert provenance in SILICON, "a benchmark runs on a board"
     return Entry.model_validate(
         {
@@ -174,7 +178,8 @@ def made_entry(outcome: Outcome) -> Entry:
             "variant": job.variant,
             "scenario_sha256": result["scenario"]["sha256"],
             "identity": result["identity"],
-            "training": result["training"]["quality"],
+            "training": {GIVEN: training[GIVEN]} if GIVEN in training else training["quality"],
+            "decisions_sha256": result["agreement"]["decisions_sha256"],
             "retries": outcome.retries,
             "metrics": {name: _trimmed(metric) for name, metric in result["metrics"].items()},
         }

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from host.chain.given import GivenPolicy
 from host.hil.command import LOG_COLUMNS, slug
 from host.hil.figures import FIGURE_KINDS, Figures
 from host.hil.job import Job, Outcome, Scenario, Status, Variant
@@ -84,6 +85,7 @@ def run_campaign(
     file: Path,
     *,
     out: Path | None,
+    policy: Path | None = None,
     time_limit_s: float,
     lease_wait_s: float,
     emulators: int | None = None,
@@ -98,6 +100,7 @@ def run_campaign(
     Args:
         file: the campaign.
         out: its folder; the same one goes on.
+        policy: networks in the place of a training, for the variants that name none.
         time_limit_s: of each benchmark.
         lease_wait_s: how long to wait for another process that has a board.
         emulators: boards that are processes and may run at once; None for one a core.
@@ -109,7 +112,7 @@ def run_campaign(
     """
     campaign = read_campaign(file)
     folder = out or RUNS / slug(file.stem)
-    jobs = campaign_jobs(campaign, folder, lease_wait_s, command)
+    jobs = campaign_jobs(campaign, folder, lease_wait_s, command, policy)
     code = code_sha256(CODE)
     keys = {job.name: _key(job, code) for job in jobs}
     outcomes = {job.name: done for job in jobs if (done := _done(job, keys[job.name]))}
@@ -141,7 +144,11 @@ def run_campaign(
 
 
 def campaign_jobs(
-    campaign: CampaignFile, folder: Path, lease_wait_s: float = 0.0, command: str = ""
+    campaign: CampaignFile,
+    folder: Path,
+    lease_wait_s: float = 0.0,
+    command: str = "",
+    policy: Path | None = None,
 ) -> list[Job]:
     """All benchmarks of a campaign, with a name and a folder each."""
     jobs = []
@@ -150,6 +157,8 @@ def campaign_jobs(
     ):
         name = f"{slug(text)}/{slug(scenario_name)}/{slug(variant_name)}"
         board = parse_target(text).board.name
+        if policy is not None and variant.policy is None:
+            variant = variant.model_copy(update={"policy": str(policy)})
         trained = folder / TRAINED / f"{board}-{slug(scenario_name)}"
         jobs.append(
             Job(
@@ -159,7 +168,7 @@ def campaign_jobs(
                 scenario,
                 variant,
                 lease_wait_s=lease_wait_s,
-                trained=trained / "run",
+                trained=None if variant.policy else trained / "run",
                 command=command,
             )
         )
@@ -170,8 +179,8 @@ def _training_jobs(jobs: Sequence[Job]) -> list[Job]:
     """One for every policy that several jobs share; a policy is made for a kind of board."""
     by_folder: dict[Path, list[Job]] = {}
     for job in jobs:
-        assert job.trained is not None, "every job of a campaign has it"
-        by_folder.setdefault(job.trained.parent, []).append(job)
+        if job.trained is not None:
+            by_folder.setdefault(job.trained.parent, []).append(job)
     return [
         Job(
             f"training {folder.name}",
@@ -187,7 +196,10 @@ def _training_jobs(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _key(job: Job, code: str) -> str:
-    recipe = (job.target, job.scenario.model_dump_json(), job.variant.model_dump_json(), code)
+    variant = job.variant
+    given = {} if variant.policy is None else GivenPolicy.read(Path(variant.policy)).sha256
+    options = job.scenario.model_dump_json(), variant.model_dump_json()
+    recipe = (job.target, *options, *given.values(), code)
     return hashlib.sha256("\0".join(recipe).encode()).hexdigest()
 
 

@@ -53,6 +53,7 @@ def hil(
     update: bool = False,
     scenario: Scenario | None = None,
     variant: Variant | None = None,
+    policy: Path | None = None,
     out: Path | None = None,
     junit: Path | None = None,
     openmetrics: Path | None = None,
@@ -72,6 +73,7 @@ def hil(
         update: write the baseline file, with this run's figures in the place of the targets'.
         scenario: that is replayed; by default the baseline's.
         variant: options of the build and the meter; by default the baseline's.
+        policy: networks in the place of a training; by default the variant's.
         out: folder of the run folders and the report; the same one goes on.
         junit: where JUnit XML goes.
         openmetrics: where OpenMetrics text goes.
@@ -106,12 +108,13 @@ def hil(
         target.require_board()
         find = None if kept is None else kept.own if update else kept.entry
         entry = None if find is None else find(target)
+        options = variant or (entry.variant if entry else Variant())
         job = Job(
             text,
             text,
             folder / slug(text),
             scenario or (entry.scenario if entry else Scenario()),
-            variant or (entry.variant if entry else Variant()),
+            options if policy is None else options.model_copy(update={"policy": str(policy)}),
             flash,
             lease_wait_s,
             command=command,

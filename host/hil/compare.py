@@ -9,8 +9,8 @@ from typing import Any
 
 from host.hil.baseline import Entry, made_entry
 from host.hil.figures import figure_kind
-from host.hil.job import Job, Outcome, Status
-from host.hil.noise import ROUNDING, RULES, Rule, Side, Tolerance
+from host.hil.job import Job, Outcome, Scenario, Status, Variant
+from host.hil.noise import ROUNDING, RULES, Rule, Side, Tolerance, same_decisions
 from toolchain.errors import InputError
 
 
@@ -112,11 +112,14 @@ class TargetReport:
 def require_comparable(job: Job, entry: Entry) -> None:
     """Refuse a job whose figures would be of something else than the baseline's.
 
+    Another policy that is given is none of that: how it does beside the accepted one is the
+    question. A given one and a trained one are not compared.
+
     Raises:
         InputError: another scenario or other options.
     """
     for asked, recorded in ((job.scenario, entry.scenario), (job.variant, entry.variant)):
-        if asked != recorded:
+        if _kind(asked) != _kind(recorded):
             raise InputError(
                 f"the baseline of {entry.target} was made with {_words(recorded)}, asked is "
                 f"{_words(asked)}",
@@ -178,7 +181,10 @@ def _notes(entry: Entry, made: Entry) -> list[str]:
     if entry.target != made.target:
         notes.append(f"the baseline is of {entry.target}")
     if entry.scenario_sha256 != made.scenario_sha256:
-        notes.append("the scenario is another one than the baseline's, from the same settings")
+        notes.append(
+            "the scenario is another one than the baseline's, from the same settings"
+            + ("; every decision is the same" if same_decisions(entry.side(), made.side()) else "")
+        )
     for key, what in (
         ("model_sha256", "network"),
         ("fallback_sha256", "fallback network"),
@@ -190,6 +196,14 @@ def _notes(entry: Entry, made: Entry) -> list[str]:
             before, after = (str(e.identity.get(key))[:12] for e in (entry, made))
             notes.append(f"another {what}: {after}, the baseline's is {before}")
     return notes
+
+
+def _kind(settings: Scenario | Variant) -> dict[str, Any]:
+    """The options, of a given policy only that it is given."""
+    options = settings.model_dump()
+    if options.get("policy") is not None:
+        options["policy"] = "given"
+    return options
 
 
 def _words(settings: Any) -> str:

@@ -41,6 +41,8 @@ class Variant(BaseModel):
     """Bytes, ``smallest`` or ``full``."""
     energy_budget: float | str | None = None
     """J of a day's decisions, or ``none``."""
+    policy: str | None = None
+    """Folder of networks in the place of a training."""
     meter: str | None = None
     shunt_ohm: float | None = Field(default=None, gt=0)
     clock_mhz: float | None = Field(default=None, gt=0)

@@ -78,6 +78,7 @@ class Bench:
         baseline: that figures are compared with.
         time_limit_s: of each benchmark.
         lease_wait_s: how long to wait for another process that has the board.
+        policy: networks in the place of a training; by default the baseline's.
         runner: runs the benchmarks.
     """
 
@@ -86,6 +87,7 @@ class Bench:
     baseline: Baseline | None = None
     time_limit_s: float = 3600.0
     lease_wait_s: float = 3600.0
+    policy: Path | None = None
     runner: JobRunner | None = None
     _made: dict[str, Benched | JouleloopError] = field(default_factory=dict)
 
@@ -125,9 +127,10 @@ class Bench:
         entry = self._entry
         given = {k: v for k, v in options.items() if k in SCENARIO_OPTIONS}
         scenario = (entry.scenario if entry else Scenario()).model_dump() | given
-        variant = (entry.variant if entry else Variant()).model_dump() | {
-            k: v for k, v in options.items() if k not in SCENARIO_OPTIONS
-        }
+        variant = (entry.variant if entry else Variant()).model_dump()
+        if self.policy is not None:
+            variant["policy"] = str(self.policy)
+        variant |= {k: v for k, v in options.items() if k not in SCENARIO_OPTIONS}
         words = slug("-".join(f"{name}-{options[name]}" for name in sorted(options)))
         folder = self.folder / slug(self.target) / (words or "default")
         return Job(

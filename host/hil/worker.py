@@ -114,6 +114,7 @@ def _bench(job: Job, console: Console) -> dict:
         flash=job.flash,
         command=job.command,
         console=console,
+        policy=None if variant.policy is None else Path(variant.policy),
         flash_budget=variant.flash_budget,  # type: ignore[arg-type]  # checked where it is read
         energy_budget=None if energy_budget is None else str(energy_budget),
         meter=variant.meter,

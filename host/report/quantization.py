@@ -11,6 +11,13 @@ from rich.table import Table
 
 def print_quantization(summary: Mapping[str, Any], console: Console) -> None:
     """Print ranges and saturation by layer, and where agreement is lost."""
+    if summary["method"] == "given":
+        fallback = summary["fallback"]
+        console.print(
+            f"given: {summary['model_bytes']:,} B, {summary['macs']:,} MACs; fallback "
+            f"{fallback['tflite_bytes']:,} B, {fallback['macs']:,} MACs. Nothing was quantized here"
+        )
+        return
     quality = summary["quality"]
     console.print(
         f"{summary['method']}: {summary['equal_decisions']:.2%} of {summary['states']:,} decisions "

@@ -9,7 +9,14 @@ from pydantic import Field
 from host.result.flows import Layers, MaterialFlows
 from host.result.metrics import Composite, MaterialCircularityIndicator, Metrics
 from host.result.node import BatteryLife, EnergySaving, Meter, PowerStates, Windows
-from host.result.policy import Agreement, Baselines, Quantization, Training
+from host.result.policy import (
+    Agreement,
+    Baselines,
+    GivenQuantization,
+    GivenTraining,
+    Quantization,
+    Training,
+)
 from host.result.strict import Count, Sha256, Strict
 from toolchain.board import EmulatorModel
 
@@ -82,8 +89,8 @@ class Result(Strict):
     meter: Meter
     baselines: Baselines
     agreement: Agreement
-    quantization: Quantization
-    training: Training
+    quantization: Quantization | GivenQuantization
+    training: Training | GivenTraining
     layers: Layers
     """The policy's inference by layer, of another program than the one that was replayed."""
     material_flows: MaterialFlows

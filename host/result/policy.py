@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from host.result.strict import AtLeast0, Count, Share, Strict
+from host.result.strict import AtLeast0, Count, Sha256, Share, Strict
 
 
 class BaselineEntry(Strict):
@@ -30,8 +30,8 @@ class Baselines(Strict):
     greedy_capacity: BaselineEntry
     bid_price: BaselineEntry
     """Bid prices from the LP's duals."""
-    float_policy: BaselineEntry
-    """Before quantization."""
+    float_policy: BaselineEntry | None = None
+    """Before quantization; not there where a policy was given without it."""
     int8_policy: BaselineEntry
     """The quantized policy without an energy budget."""
     int8_on_board: BaselineEntry
@@ -45,6 +45,8 @@ class Agreement(Strict):
     rows: Count
     """Decisions of all replays."""
     equal_to_int8_reference: bool
+    decisions_sha256: Sha256
+    """Of what was decided in which mode, of every product of every replay."""
 
 
 class ValidationQuality(Strict):
@@ -155,6 +157,26 @@ class Quantization(Strict):
     variants: dict[str, CompressedVariant] | None = None
 
 
+class GivenFallback(Strict):
+    """The network that was given for when the energy budget is spent."""
+
+    tflite_bytes: Count
+    macs: Count
+    full_macs: Count
+
+
+class GivenQuantization(Strict):
+    """Of a policy that was given: nothing was quantized here."""
+
+    method: Literal["given"]
+    given: dict[str, Sha256]
+    """By file."""
+    model_bytes: Count
+    """Of the .tflite."""
+    macs: Count
+    fallback: GivenFallback
+
+
 class SeedsQuality(Strict):
     """Validation quality over the training seeds."""
 
@@ -212,6 +234,24 @@ class Sizing(Strict):
     """Share of each limit that it uses."""
     cost_model: str
     reason: str
+
+
+class GivenSizing(Strict):
+    """What a given policy takes of the board's limits, together with its fallback."""
+
+    board: str
+    cost: NetworkCost | None
+    """Null where the board has no limits or no cost model."""
+    use: dict[str, AtLeast0] | None
+    """Share of each limit that it uses."""
+
+
+class GivenTraining(Strict):
+    """Of a policy that was given: nothing was trained here."""
+
+    given: dict[str, Sha256]
+    """By file."""
+    sizing: GivenSizing
 
 
 class Training(Strict):

@@ -14,11 +14,10 @@ import numpy as np
 from host.run import RunFolder
 from toolchain.environment import (
     BASELINES,
-    N_DISPOSITIONS,
-    N_FEATURES,
     Policy,
     bid_price_from,
     mean_duals_eur,
+    require_task_shape,
 )
 from toolchain.errors import InputError, RunFolderError
 from toolchain.policy import DensePolicy
@@ -113,8 +112,8 @@ def _built(spec: PolicySpec) -> Policy:
 def _of_run_folder(path: Path) -> tuple[PolicySpec, ...]:
     folder = RunFolder(path, "")
     specs = []
-    if "train" in folder.stages:
-        specs.append(_float(folder.artifact("train") / "policy.npz", FLOAT_POLICY))
+    if "train" in folder.stages and (file := folder.artifact("train") / "policy.npz").is_file():
+        specs.append(_float(file, FLOAT_POLICY))
     if "quantize" in folder.stages:
         specs.append(_int8(folder.artifact("quantize") / "policy.tflite", INT8_POLICY))
     if not specs:
@@ -128,14 +127,14 @@ def _of_run_folder(path: Path) -> tuple[PolicySpec, ...]:
 def _float(path: Path, name: str) -> PolicySpec:
     data = _read(path)
     policy = DensePolicy.load(path)
-    _check_fit(path, policy.widths[0], policy.widths[-1])
+    require_task_shape(path, policy.widths[0], policy.widths[-1])
     return PolicySpec(name, "float", data)
 
 
 def _int8(path: Path, name: str) -> PolicySpec:
     data = _read(path)
     policy = QuantizedPolicy(data)
-    _check_fit(path, policy.n_inputs, policy.n_outputs)
+    require_task_shape(path, policy.n_inputs, policy.n_outputs)
     return PolicySpec(name, "int8", data)
 
 
@@ -144,12 +143,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _check_fit(path: Path, n_inputs: int, n_outputs: int) -> None:
-    if (n_inputs, n_outputs) != (N_FEATURES, N_DISPOSITIONS):
-        raise InputError(
-            f"{path}: {n_inputs} inputs and {n_outputs} outputs, must be {N_FEATURES} and "
-            f"{N_DISPOSITIONS}",
-            hint="give a policy that was trained for this task",
-        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,20 @@ def test_an_error_of_the_chain_becomes_the_outcome(job: Job) -> None:
     outcome = run_job(other, Console(file=io.StringIO()))
     assert outcome.status is Status.INVALID, "a board that is not there is no usage error"
     assert "no such board is plugged in" in outcome.error
+
+
+def test_a_run_that_is_given_its_own_policy_ends_the_same(job: Job, finished_run) -> None:
+    folder, trained = finished_run
+    variant = job.variant.model_copy(update={"policy": str(folder)})
+    outcome = run_job(replace(job, variant=variant), Console(file=io.StringIO()))
+    assert (outcome.status, outcome.error) == (Status.DONE, "")
+    assert outcome.result["metrics"] == trained["metrics"]
+    assert outcome.result["agreement"] == trained["agreement"]
+    assert set(outcome.result["training"]) == {"given", "sizing"}
+    # The float32 network on the host is the board's order of sums; the trained one is numpy's.
+    ours, theirs = (r["baselines"] for r in (outcome.result, trained))
+    assert set(ours) == set(theirs)
+    assert ours["int8_policy"] == theirs["int8_policy"]
 
 
 def test_a_job_takes_a_policy_that_others_share(job: Job, tmp_path: Path) -> None:

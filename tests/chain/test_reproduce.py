@@ -43,6 +43,14 @@ def test_a_plain_run_is_one_command(folder) -> None:
     ]
 
 
+def test_a_policy_that_was_given_is_to_be_given_again(folder) -> None:
+    given = {"given": {"policy.tflite": "ab" * 32}}
+    run = folder(train=given | {"board": "pico"}, quantize=given, compile={}, replay={})
+    assert reproduce_commands(run, parse_target("pico@emulator"), SETTINGS) == [
+        f"jouleloop bench pico@emulator {SCENARIO} --policy POLICY_DIR --out runs/again"
+    ]
+
+
 def test_every_setting_that_was_given_is_in_it(folder) -> None:
     run = folder(
         train={"algorithm": "ppo", "seeds": 3, "board": "pico"},

@@ -58,6 +58,9 @@ def make_result() -> Callable[..., dict[str, Any]]:
         robustness: float = 0.95,
         model: str = "aa" * 32,
         link_bytes: int = 24_000,
+        scenario: str = "dd" * 32,
+        decisions: str = "ee" * 32,
+        given: str | None = None,
     ) -> dict[str, Any]:
         of = Provenance(provenance)
         energy = (
@@ -92,8 +95,11 @@ def make_result() -> Callable[..., dict[str, Any]]:
                 "clock_hz": CLOCK_HZ,
                 "meter": "ina228",
             },
-            "scenario": {"sha256": "dd" * 32},
-            "training": {"quality": {"mean": 0.84, "sd": None}},
+            "scenario": {"sha256": scenario},
+            "training": {"given": {"policy.tflite": given}}
+            if given
+            else {"quality": {"mean": 0.84, "sd": None}},
+            "agreement": {"decisions_sha256": decisions},
             "metrics": {name: metric.as_dict() for name, metric in metrics.items()},
             "composite": {"value": 0.77},
             "composite_log": {"value": 0.66},

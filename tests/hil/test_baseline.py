@@ -1,10 +1,19 @@
 """The baseline file: what is kept, and what a target may be compared with."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from host.hil import Baseline, Job, Scenario, Variant, read_baseline, require_comparable
+from host.hil import (
+    Baseline,
+    Job,
+    Scenario,
+    Variant,
+    compare,
+    read_baseline,
+    require_comparable,
+)
 from host.hil.baseline import made_entry
 from host.target import parse_target
 from toolchain.errors import InputError
@@ -61,12 +70,26 @@ def test_an_update_replaces_one_entry_and_keeps_the_others(baseline, make_result
     [
         ({"scenario": Scenario(seed=7)}, "seed 42, .*seed 7"),
         ({"variant": Variant(clock_mhz=48)}, "no options, asked is clock_mhz 48"),
+        ({"variant": Variant(policy="mine")}, "no options, asked is policy mine"),
     ],
 )
 def test_another_scenario_or_option_is_refused(make_result, outcome_of, tmp_path, job, says):
     entry = made_entry(outcome_of(make_result()))
     with pytest.raises(InputError, match=says):
         require_comparable(Job("pico", "pico@emulator", tmp_path, **job), entry)
+
+
+def test_another_given_policy_is_compared_and_noted(make_result, outcome_of, tmp_path):
+    mine, other = (Variant(policy=name, clock_mhz=48) for name in ("mine", "other"))
+    made = outcome_of(make_result(given="aa" * 32))
+    entry = made_entry(replace(made, job=replace(made.job, variant=mine)))
+    assert entry.training == {"given": {"policy.tflite": "aa" * 32}}
+    require_comparable(Job("pico", "pico@emulator", tmp_path, variant=other), entry)
+    report = compare(outcome_of(make_result(given="bb" * 32, model="bb" * 32)), entry)
+    assert report.notes == ["another network: " + "b" * 12 + ", the baseline's is " + "a" * 12]
+    with pytest.raises(InputError, match=r"policy mine, clock_mhz 48\.0, asked is clock_mhz 48\.0"):
+        other = other.model_copy(update={"policy": None})
+        require_comparable(Job("pico", "pico@emulator", tmp_path, variant=other), entry)
 
 
 @pytest.mark.parametrize(

@@ -198,5 +198,12 @@ def test_the_command_line_takes_scenario_and_options_from_the_baseline(
     code, text = jouleloop("--baseline", "b.json", "--seed", "8")
     assert code == 2
     assert "seed 7" in text.err
+    assert jouleloop("--baseline", "b.json", "--policy", "mine")[0] == 2, "it was trained"
+    given = make_result(given="aa" * 32)
+    fake({"*": given})
+    assert jouleloop("--baseline", "c.json", "--update-baseline", "--policy", "mine")[0] == 0
+    assert read_baseline(tmp_path / "c.json").entries[0].variant.policy == "mine"
+    assert jouleloop("--baseline", "c.json")[0] == 0
+    assert jouleloop("--baseline", "c.json", "--policy", "other")[0] == 0
     fake({"*": make_result(flash=99_999)})
     assert jouleloop("--baseline", "b.json")[0] == 1

@@ -91,12 +91,24 @@ def test_bytes_may_differ_by_what_was_sent_again(judged):
 def test_quality_has_no_noise_with_the_same_network_and_that_of_seeds_with_another(judged):
     worse = {"quality": 0.845}
     assert judged({}, worse)["quality"].verdict is Verdict.REGRESSED
-    found = judged({}, worse | {"model": "ee" * 32})
+    other = {"model": "ff" * 32, "decisions": "ff" * 32}
+    found = judged({}, worse | other)
     assert found["quality"].tolerance == pytest.approx(COVERAGE * math.sqrt(2) * SEEDS_SD)
     assert found["quality"].verdict is Verdict.WITHIN
     assert found["material_circularity"].verdict is Verdict.UNJUDGED
-    far = judged({}, {"quality": 0.80, "model": "ee" * 32})
+    far = judged({}, other | {"quality": 0.80})
     assert far["quality"].verdict is Verdict.REGRESSED
+
+
+def test_on_another_cpu_a_scenario_may_differ_that_is_decided_alike(judged):
+    """Its last bits do; a scenario that is really another one is decided otherwise."""
+    worse = {"quality": 0.8498, "scenario": "ff" * 32}
+    found = judged({}, worse)["quality"]
+    assert (found.verdict, found.tolerance) == (Verdict.REGRESSED, pytest.approx(0.85e-6))
+    found = judged({}, worse | {"decisions": "ff" * 32})["quality"]
+    assert found.verdict is Verdict.WITHIN
+    strict = judged({}, {"quality": 0.8498, "decisions": "ff" * 32})["quality"]
+    assert strict.verdict is Verdict.REGRESSED, "same networks and scenario must decide the same"
 
 
 def test_a_figure_that_the_run_lost_is_missing(judged):

@@ -17,6 +17,7 @@ from toolchain.environment.features import (
     SENSOR_FEATURES,
     decode_capacity,
     decode_gains,
+    require_task_shape,
 )
 from toolchain.environment.optimum import Optimum, hindsight_optimum
 from toolchain.environment.perturbation import Perturbation, perturbed
@@ -62,6 +63,7 @@ __all__ = [
     "mean_duals_eur",
     "perturbed",
     "regime_shift",
+    "require_task_shape",
     "rollout",
     "shifted",
 ]

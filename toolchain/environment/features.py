@@ -7,6 +7,7 @@ import numpy as np
 from toolchain.environment.disposition import N_DISPOSITIONS
 from toolchain.environment.network import Network
 from toolchain.environment.node import NodeDays
+from toolchain.errors import InputError
 from toolchain.scenario import Returns
 
 FEATURE_NAMES: tuple[str, ...] = (
@@ -73,6 +74,25 @@ GAIN_SPAN = np.log1p((GAIN_TOP_EUR - GAIN_FLOOR_EUR) / GAIN_KNEE_EUR)
 
 GAIN_SCALE = np.stack([GAIN_FLOOR_EUR, GAIN_TOP_EUR, GAIN_KNEE_EUR, GAIN_SPAN])
 """Rows floor, top and knee in EUR, and span, of :func:`encode_gains`; one column a gain, (4, 4)."""
+
+
+def require_task_shape(source: object, n_inputs: int, n_outputs: int) -> None:
+    """Refuse a policy that does not take the state vector or does not score the dispositions.
+
+    Args:
+        source: what is refused, for the message.
+        n_inputs: of the policy.
+        n_outputs: likewise.
+
+    Raises:
+        InputError: it has another number of either.
+    """
+    if (n_inputs, n_outputs) != (N_FEATURES, N_DISPOSITIONS):
+        raise InputError(
+            f"{source}: {n_inputs} inputs and {n_outputs} outputs, must be {N_FEATURES} and "
+            f"{N_DISPOSITIONS}",
+            hint="give a policy that was made for this task",
+        )
 
 
 def day_features(returns: Returns, net: Network, node: NodeDays) -> np.ndarray:

@@ -6,7 +6,7 @@ compute budget all count, and the answer says which of them was the one that bou
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -87,21 +87,39 @@ def network_cost(
     """
     if len(widths) < 2 or min(widths) < 1:
         raise InputError(f"widths {widths}, must be at least two, each at least 1")
-    macs = sum(n_in * n_out for n_in, n_out in pairwise(widths))
-    outputs, layers = sum(widths[1:]), len(widths) - 1
+    layers = [(n_in * n_out, n_in, n_out) for n_in, n_out in pairwise(widths)]
+    return layers_cost(layers, model, clock_hz, decisions_per_s)
+
+
+def layers_cost(
+    layers: Sequence[tuple[int, int, int]],
+    model: CostModel,
+    clock_hz: float,
+    decisions_per_s: float = 1.0,
+) -> NetworkCost:
+    """Cost of an INT8 network, by its layers that multiply.
+
+    Args:
+        layers: MACs, inputs and outputs of each; at least one.
+        model: of the board.
+        clock_hz: of the core.
+        decisions_per_s: for the operations a second.
+    """
+    macs = sum(n_macs for n_macs, _, _ in layers)
+    outputs = sum(n_out for _, _, n_out in layers)
     cycles = (
         model.cycles_per_inference
         + macs * model.cycles_per_mac
         + outputs * model.cycles_per_output
-        + layers * model.cycles_per_layer
+        + len(layers) * model.cycles_per_layer
     )
     constants = (
         macs * model.bytes_per_mac
         + outputs * model.bytes_per_output
-        + layers * model.bytes_per_layer
+        + len(layers) * model.bytes_per_layer
         + model.bytes_per_network
     )
-    activations = max(n_in + n_out for n_in, n_out in pairwise(widths))
+    activations = max(n_in + n_out for _, n_in, n_out in layers)
     return NetworkCost(
         flash_bytes=constants,
         ram_bytes=activations + (constants if model.weights_in_ram else 0.0),
@@ -111,6 +129,18 @@ def network_cost(
         + macs * model.bytes_per_mac * model.energy_j_per_byte,
         ops_per_s=macs * decisions_per_s,
     )
+
+
+def limit_use(cost: NetworkCost, limits: PolicyLimits) -> dict[str, float]:
+    """Share of each limit that a network uses."""
+    return {name: take(cost) / limit for name, (take, limit) in _allowed(limits).items()}
+
+
+def missed_limits(cost: NetworkCost, limits: PolicyLimits) -> dict[str, str]:
+    """The limits that a network breaks, the worst first, with a sentence on each."""
+    allowed, use = _allowed(limits), limit_use(cost, limits)
+    missed = sorted((name for name in use if use[name] > 1.0), key=lambda name: -use[name])
+    return {name: _missed(name, *allowed[name], cost) for name in missed}
 
 
 def size_policy(
@@ -150,14 +180,14 @@ def size_policy(
     def taken(width: int) -> tuple[tuple[int, ...], NetworkCost, dict[str, float]]:
         widths = (n_inputs, width, max(STEP, width // 2), n_outputs)
         cost = network_cost(widths, model, board.cpu.clock_hz, limits.decisions_per_s)
-        return widths, cost, {name: take(cost) / limit for name, (take, limit) in allowed.items()}
+        return widths, cost, limit_use(cost, limits)
 
     widths, cost, use = taken(STEP)
-    missed = sorted((name for name in use if use[name] > 1.0), key=lambda name: -use[name])
+    missed = missed_limits(cost, limits)
     if missed:
-        each = "; ".join(_missed(name, *allowed[name], cost) for name in missed)
         raise InputError(
-            f"no network fits board {board.name}: the narrowest, {_text(widths)}, takes {each}",
+            f"no network fits board {board.name}: the narrowest, {_text(widths)}, takes "
+            f"{'; '.join(missed.values())}",
             hint=f"raise {' and '.join(missed)} in the board file's [limits], or use faster "
             "kernels",
         )
