@@ -18,6 +18,7 @@ from host.target import parse_target
 from toolchain.build.chips import chip_of
 from toolchain.errors import InputError
 from toolchain.policy.calibration import Calibration, calibration_file, kept_calibration
+from toolchain.progress import nowhere
 
 REPEATS = 3
 """Energy windows of each kind and network; all of them are observations of one fit."""
@@ -57,7 +58,7 @@ def calibrate(
     clock_hz: int | None = None,
     shunt_ohm: float | None = None,
     force: bool = False,
-    console: Console,
+    console: Console | None = None,
 ) -> Calibrated:
     """Calibrate a target, and keep the calibration where held-out networks bear it out.
 
@@ -69,7 +70,7 @@ def calibrate(
         clock_hz: of the core; None for the board file's. Each clock has a calibration of its own.
         shunt_ohm: beside the board's meter; None for the board file's.
         force: let an emulated calibration take the place of a measured one.
-        console: for progress.
+        console: for progress; None for nowhere.
 
     Raises:
         TargetError: it is no board.
@@ -89,7 +90,9 @@ def calibrate(
         )
     memories = chip_of(target.board).network_memories
     benchmarks = designed_set(memories, quick=quick)
-    observed = observe(target, benchmarks, WindowPlan(window_s, REPEATS), choice, console)
+    observed = observe(
+        target, benchmarks, WindowPlan(window_s, REPEATS), choice, console or nowhere()
+    )
     calibration = calibration_of(observed, target)
     said = tuple(complaints(calibration))
     if not said:

@@ -25,12 +25,14 @@ from host.chain.stages import (
     Chain,
     GivenBudget,
 )
+from host.presets import GivenGenerator, GivenPreset, generator_name, preset_name
 from host.report import RESULT_FILE
 from host.run import RUNS, RunFolder, sha256_file
 from host.target import Target, parse_target
 from toolchain.board import Board, load_board, with_shunt
 from toolchain.compile import FlashBudget, compile_model, kernels_for_core
 from toolchain.errors import InputError, RunFolderError
+from toolchain.progress import nowhere
 from toolchain.scenario import OwnTables
 
 PORTABLE = "portable"
@@ -39,44 +41,72 @@ PORTABLE = "portable"
 def bench(
     target_text: str,
     *,
-    preset: PresetName | None,
-    seed: int | None,
-    out: Path | None,
-    force: bool,
-    flash: bool,
-    command: str,
-    console: Console,
-    generator: GeneratorName | None = None,
+    preset: GivenPreset = None,
+    seed: int | None = None,
+    out: Path | str | None = None,
+    force: bool = False,
+    flash: bool = True,
+    command: str = "",
+    console: Console | None = None,
+    generator: GivenGenerator = None,
     tables: OwnTables | None = None,
-    policy: Path | None = None,
+    policy: Path | str | None = None,
     flash_budget: GivenBudget = None,
-    energy_budget: str | None = None,
+    energy_budget: str | float | None = None,
     meter: str | None = None,
     shunt_ohm: float | None = None,
     clock_hz: int | None = None,
     layers: bool = True,
 ) -> tuple[dict[str, Any], Path]:
-    """Run every stage; returns the result and the run folder.
+    """Benchmark a board: run every stage that has changed, from the scenario to the report.
 
     Without any setting, a folder whose scenario was made from tables of one's own goes on with it;
     without ``policy``, one that was given a policy with that.
-    With ``layers``, an emulated target that is flashed also counts its network's cycles by layer.
+
+    Args:
+        target_text: ``BOARD@WHERE``, such as ``pico@emulator``.
+        preset: size of the run, ``quick`` or ``full``; None for ``quick``.
+        seed: of the replayed scenario, 1 to 999999; None for 42.
+        out: run folder, where it goes on; None for one under ``runs/`` that is named after the run.
+        force: run every stage, even when nothing has changed.
+        flash: write the image first; otherwise the target must already run it.
+        command: recorded with every stage that is run.
+        console: for progress; None for nowhere.
+        generator: of the scenarios, ``article`` or ``weee``; None for ``article``.
+        policy: run folder, or folder of networks, in the place of a training; see
+            :class:`~host.chain.given.GivenPolicy`.
+        tables: returns and graph of one's own, in the generator's place.
+        flash_budget: most bytes of flash for the network's code and constants, ``"smallest"`` or
+            ``"full"``; None for the folder's, or full speed.
+        energy_budget: J that a day's decisions may take before the fallback decides, or
+            ``"none"``; None for the folder's, or what the board file says.
+        meter: as ``--meter``; None for the folder's, or the board's own where it has one.
+        shunt_ohm: beside the board's meter; None for the board file's.
+        clock_hz: of the core; None for the board file's.
+        layers: count the network's cycles by layer as well, where the target is emulated and
+            flashed.
+
+    Returns:
+        The result, JSON values as in ``docs/schema`` (every figure with ``value``, ``unit`` and
+        ``provenance``), and the run folder, whose ``report/`` has the page and the rows.
 
     Raises:
+        InputError: the target, a setting or a table cannot be used.
+        MismatchError: a decision of the board is not the reference's.
         JouleloopError: a stage failed; what the stages before it made is kept.
     """
     target = parse_target(target_text, clock_hz=clock_hz, shunt_ohm=shunt_ohm)
     target.require_board()
     tables = tables or OwnTables()
     settings = settings_of(preset, seed, generator, tables)
-    given = None if policy is None else GivenPolicy.read(policy)
-    path = out or RUNS / _folder_name(target.board.name, settings, given)
+    given = None if policy is None else GivenPolicy.read(Path(policy))
+    path = Path(out) if out else RUNS / _folder_name(target.board.name, settings, given)
     folder = RunFolder(path, command)
     recorded = _recorded(folder)
     unset = preset is None and seed is None and generator is None and not tables.files
     if unset and recorded is not None and recorded.tables:
         settings = recorded
-    chain = Chain(folder, settings, console, force, tables, given)
+    chain = Chain(folder, settings, console or nowhere(), force, tables, given)
     chain.generate()
     # A board without limits of its own, such as the host, runs what is sized for another one.
     chain.train(board=target.board.name if target.board.limits else None)
@@ -85,7 +115,8 @@ def bench(
     chain.build(target.board)
     if layers and flash and target.emulated and target.counts == "cycles":
         chain.profile(target)  # first, so that the replay leaves its own image in the flash
-    chain.replay(target, flash=flash, energy_budget=energy_budget, meter=meter)
+    given_j = None if energy_budget is None else str(energy_budget)
+    chain.replay(target, flash=flash, energy_budget=given_j, meter=meter)
     chain.report(target)
     return _result(chain.folder), path
 
@@ -93,12 +124,12 @@ def bench(
 def open_chain(
     board: Board,
     *,
-    preset: PresetName | None,
-    seed: int | None,
-    generator: GeneratorName | None,
-    out: Path | None,
-    command: str,
-    console: Console,
+    preset: GivenPreset = None,
+    seed: int | None = None,
+    generator: GivenGenerator = None,
+    out: Path | str | None = None,
+    command: str = "",
+    console: Console | None = None,
 ) -> Chain:
     """The stages of a run folder: with the settings given, else the folder's own, else the default.
 
@@ -109,44 +140,63 @@ def open_chain(
         generator: of the scenarios.
         out: the folder.
         command: recorded with every stage that is run.
-        console: for progress.
+        console: for progress; None for nowhere.
 
     Raises:
-        InputError: the seed is out of range.
+        InputError: the seed is out of range, or a name is unknown.
         RunFolderError: the folder is of another version.
     """
     settings = settings_of(preset, seed, generator, OwnTables())
-    folder = RunFolder(out or RUNS / _folder_name(board.name, settings), command)
+    path = Path(out) if out else RUNS / _folder_name(board.name, settings)
+    folder = RunFolder(path, command)
     settings = settings_of(preset, seed, generator, OwnTables(), _recorded(folder))
-    return Chain(folder, settings, console)
+    return Chain(folder, settings, console or nowhere())
 
 
 def run_stage(
     name: str,
-    out: Path,
+    out: Path | str,
     *,
-    target: str | None,
-    preset: PresetName | None,
-    seed: int | None,
-    force: bool,
-    flash: bool,
-    command: str,
-    console: Console,
-    generator: GeneratorName | None = None,
+    target: str | None = None,
+    preset: GivenPreset = None,
+    seed: int | None = None,
+    force: bool = False,
+    flash: bool = True,
+    command: str = "",
+    console: Console | None = None,
+    generator: GivenGenerator = None,
     tables: OwnTables | None = None,
     options: Mapping[str, Any] | None = None,
     clock_hz: int | None = None,
     shunt_ohm: float | None = None,
 ) -> dict[str, Any]:
-    """Run one stage on a run folder; returns JSON values about what it left.
+    """Run one stage on a run folder, unless nothing has changed.
 
-    ``options`` are those of the stage's method of :class:`Chain`; with a flash budget, ``build``
-    compiles anew first. ``clock_hz`` is for ``build``; what comes after it keeps to it. With
-    ``shunt_ohm``, ``replay`` builds the image anew for that shunt first.
+    Args:
+        name: ``generate``, ``train``, ``quantize``, ``compile``, ``build`` or ``replay``.
+        out: run folder.
+        target: of ``build`` and ``replay``, ``BOARD@WHERE``.
+        preset: of ``generate``; None for the folder's, or ``quick``.
+        seed: likewise; None for the folder's, or 42.
+        force: run it even when nothing has changed.
+        flash: of ``replay``: write the image first.
+        command: recorded with the stage.
+        console: for progress; None for nowhere.
+        generator: of ``generate``; None for the folder's, or ``article``.
+        tables: of ``generate``: returns and graph of one's own.
+        options: those of the stage's method of :class:`~host.chain.stages.Chain`; with a flash
+            budget, ``build`` compiles anew first.
+        clock_hz: of ``build``; what comes after it keeps to it.
+        shunt_ohm: of ``replay``, which builds the image anew for that shunt first.
+
+    Returns:
+        JSON values: ``stage``, ``ran``, ``folder`` and the manifest's entry.
 
     Raises:
+        InputError: no such stage, or one of a board without a target.
         JouleloopError: it failed, or a stage that it needs is missing.
     """
+    out = Path(out)
     folder = RunFolder(out, command)
     tables = tables or OwnTables()
     if name == GENERATE.name:
@@ -154,7 +204,7 @@ def run_stage(
         settings = settings_of(preset, seed, generator, tables, recorded)
     else:
         settings = recorded_settings(folder)
-    chain = Chain(folder, settings, console, force, tables)
+    chain = Chain(folder, settings, console or nowhere(), force, tables)
     if name == "replay" and target is not None:
         built = _as_built(folder, parse_target(target))
         if shunt_ohm is not None:
@@ -173,32 +223,70 @@ def run_stage(
             QUANTIZE.name: chain.quantize,
             COMPILE.name: partial(chain.compile, load_board(DEFAULT_BOARD)),
         }
+        if name in (BUILD.name, "replay"):
+            raise InputError(f"'{name}' needs a target", hint="name one, such as 'pico@emulator'")
+        if name not in actions:
+            raise InputError(f"unknown stage {name!r}", hint=f"use one of {', '.join(actions)}")
         ran = actions[name](**(options or {}))
     return {"stage": name, "ran": ran, "folder": str(out / name), **folder.stages[name]}
 
 
-def report_run(out: Path, *, force: bool, command: str, console: Console) -> dict[str, Any]:
-    """Compute the metrics of a run folder whose replay is complete; returns the result."""
-    folder = RunFolder(out, command)
+def report_run(
+    out: Path | str, *, force: bool = False, command: str = "", console: Console | None = None
+) -> dict[str, Any]:
+    """Compute the metrics of a run folder whose replay is complete, and write its report.
+
+    Args:
+        out: run folder.
+        force: even when nothing has changed.
+        command: recorded with the stage.
+        console: for progress; None for nowhere.
+
+    Returns:
+        The result, as :func:`bench` returns it.
+
+    Raises:
+        RunFolderError: a stage is missing, or of an earlier version.
+    """
+    folder = RunFolder(Path(out), command)
     replayed = json.loads((folder.artifact("replay") / "provenance.json").read_text("utf-8"))
-    chain = Chain(folder, recorded_settings(folder), console, force)
+    chain = Chain(folder, recorded_settings(folder), console or nowhere(), force)
     chain.report(_as_built(folder, parse_target(replayed["target"])))
     return _result(folder)
 
 
 def compile_file(
-    model: Path, out: Path, *, kernels: str | None = None, flash_budget: FlashBudget = None
+    model: Path | str,
+    out: Path | str,
+    *,
+    kernels: str | None = None,
+    flash_budget: FlashBudget = None,
 ) -> dict[str, Any]:
-    """Compile one ``.tflite``; returns what was made, as JSON values.
+    """Compile one ``.tflite`` to C.
 
     Without ``kernels`` it gets the portable ones, which are C for any core; they have one size, so
     with a flash budget it gets those of the default board's core.
+
+    Args:
+        model: quantized ``.tflite``.
+        out: folder for the C.
+        kernels: ``portable``, ``m0plus`` or ``rv32im``.
+        flash_budget: most bytes of code and constants, or ``"smallest"``; None for full speed.
+
+    Returns:
+        JSON values of :class:`~toolchain.compile.CompiledModel`: MACs, bytes, cycles by the cost
+        model.
+
+    Raises:
+        ModelError: the network is not supported.
+        InputError: the model cannot be read, or the budget cannot be kept.
     """
+    model = Path(model)
     if kernels is None and flash_budget is not None:
         kernels = kernels_for_core(load_board(DEFAULT_BOARD).cpu.core)
     compiled = compile_model(
         read_bytes(model),
-        out,
+        Path(out),
         name=model.stem,
         kernels=kernels or PORTABLE,
         flash_budget=flash_budget,
@@ -207,23 +295,23 @@ def compile_file(
 
 
 def settings_of(
-    preset: PresetName | None,
+    preset: GivenPreset,
     seed: int | None,
-    generator: GeneratorName | None,
+    generator: GivenGenerator,
     tables: OwnTables,
     recorded: Settings | None = None,
 ) -> Settings:
     """The settings that are given, then those that a folder records, then the defaults.
 
     Raises:
-        InputError: the seed is out of range, or a table cannot be read.
+        InputError: the seed is out of range, a name is unknown, or a table cannot be read.
     """
     base = recorded or Settings()
     files = {role: _sha256(path) for role, path in tables.files.items()}
     return Settings(
-        preset or base.preset,
+        preset_name(preset) or base.preset,
         base.seed if seed is None else seed,
-        generator or base.generator,
+        generator_name(generator) or base.generator,
         files or base.tables,
     )
 

@@ -18,9 +18,9 @@ from toolchain.errors import InputError, RunFolderError
 
 def flash_run(
     target_text: str,
-    out: Path | None,
+    out: Path | str | None = None,
     *,
-    file: Path | None = None,
+    file: Path | str | None = None,
     flash: bool = True,
     method: str | None = None,
     force: bool = False,
@@ -45,7 +45,7 @@ def flash_run(
     if out is not None and file is not None:
         raise InputError("--out and --image name an image each", hint="leave out one of them")
     target = parse_target(target_text)
-    program = Program.read(file, target.board) if file else _of_run(target, out)
+    program = Program.read(Path(file), target.board) if file else _of_run(target, out)
     about: dict[str, Any] = {"target": str(target), "file": str(program.file)}
     if dry_run:
         steps = flash_steps(target, program, method=method, force=force)
@@ -61,8 +61,8 @@ def flash_run(
     )
 
 
-def _of_run(target: Target, out: Path | None) -> Program:
-    folder = out or newest_run(target.board.name)
+def _of_run(target: Target, out: Path | str | None) -> Program:
+    folder = Path(out) if out else newest_run(target.board.name)
     image = load_image(RunFolder(folder, "").artifact(BUILD.name))
     return Program.of(image, target.board)
 

@@ -10,7 +10,7 @@ import numpy as np
 from toolchain.errors import InputError
 
 
-def import_file(model: Path, calibration: Path, out: Path) -> dict[str, Any]:
+def import_file(model: Path | str, calibration: Path | str, out: Path | str) -> dict[str, Any]:
     """Convert a dense ONNX network to an INT8 ``.tflite``; returns JSON values about it.
 
     Args:
@@ -26,6 +26,7 @@ def import_file(model: Path, calibration: Path, out: Path) -> dict[str, Any]:
     from toolchain.compile import dequantize, golden, quantize, read_network
     from toolchain.quantize import convert, read_onnx
 
+    model, calibration, out = Path(model), Path(calibration), Path(out)
     try:
         data = model.read_bytes()
         rows = np.load(calibration, allow_pickle=False)

@@ -61,18 +61,18 @@ class _Job:
 
 def infer(
     target_text: str,
-    model_file: Path,
-    inputs_file: Path,
-    out_file: Path,
+    model_file: Path | str,
+    inputs_file: Path | str,
+    out_file: Path | str,
     *,
-    flash: bool,
-    engine: Engine = Engine.AOT,
+    flash: bool = True,
+    engine: Engine | str = Engine.AOT,
     compiler: CompilerName | None = None,
     kernels: str | None = None,
     flash_budget: FlashBudget = None,
     clock_hz: int | None = None,
 ) -> dict[str, Any]:
-    """Build, flash, run every input on the target, write the outputs.
+    """Run a network on a target: build, flash, run every input, check and write the outputs.
 
     Args:
         target_text: ``BOARD@WHERE``.
@@ -80,7 +80,7 @@ def infer(
         inputs_file: ``.npy``, (n, n_in), of the model's own input type.
         out_file: ``.npy``, (n, n_out), of the model's output type.
         flash: write the image first; otherwise the target must already run it.
-        engine: what computes the network on the board.
+        engine: what computes the network on the board: ``aot``, ``tflm`` or ``float``.
         compiler: what builds the image; by default the engine's own choice.
         kernels: of the engine aot; by default those of the board's core.
         flash_budget: of the engine aot, see :func:`compile_model`.
@@ -96,6 +96,8 @@ def infer(
         MismatchError: an output is not the reference's.
     """
     target = parse_target(target_text, clock_hz=clock_hz)
+    model_file, inputs_file, out_file = Path(model_file), Path(inputs_file), Path(out_file)
+    engine = _engine(engine)
     data = read_bytes(model_file)
     if engine is not Engine.AOT and (kernels is not None or flash_budget is not None):
         raise InputError(
@@ -136,6 +138,15 @@ def infer(
         **_figures(target, image, cycles, stack_used_bytes),
         "out": str(out_file),
     }
+
+
+def _engine(given: Engine | str) -> Engine:
+    if isinstance(given, Engine):
+        return given
+    names = [engine.name.lower() for engine in Engine]
+    if given not in names:
+        raise InputError(f"unknown engine {given!r}", hint=f"use one of {', '.join(names)}")
+    return Engine[given.upper()]
 
 
 def _job(

@@ -58,7 +58,7 @@ class _Counted:
 
 def profile(
     target_text: str,
-    model_file: Path,
+    model_file: Path | str,
     *,
     kernels: str | None = None,
     flash_budget: FlashBudget = None,
@@ -79,6 +79,7 @@ def profile(
         MismatchError: an output is not the reference's.
         MeasurementError: layers and whole contradict each other.
     """
+    model_file = Path(model_file)
     data = read_bytes(model_file)
     return profile_model(
         parse_target(target_text),

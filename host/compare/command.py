@@ -9,10 +9,10 @@ from typing import Any
 from rich.console import Console
 
 from host.chain import open_chain
-from host.chain.settings import GeneratorName, PresetName
 from host.chain.windows import live_meter
 from host.compare.result import read_comparison
 from host.compare.stages import COMPARISON, Comparison
+from host.presets import GivenGenerator, GivenPreset
 from host.target import parse_target
 from toolchain.errors import InputError
 
@@ -23,19 +23,19 @@ MIN_SCENARIOS = 5
 def compare(
     target_text: str,
     *,
-    preset: PresetName | None,
-    seed: int | None,
-    generator: GeneratorName | None,
-    out: Path | None,
-    n_scenarios: int,
-    meter: str | None,
-    clock_hz: int | None,
-    shunt_ohm: float | None,
-    force: bool,
-    command: str,
-    console: Console,
+    preset: GivenPreset = None,
+    seed: int | None = None,
+    generator: GivenGenerator = None,
+    out: Path | str | None = None,
+    n_scenarios: int = MIN_SCENARIOS,
+    meter: str | None = None,
+    clock_hz: int | None = None,
+    shunt_ohm: float | None = None,
+    force: bool = False,
+    command: str = "",
+    console: Console | None = None,
 ) -> tuple[dict[str, Any], Path]:
-    """Compare the networks of a run folder; returns the result and the folder of its files.
+    """Compare float32, int8, int16, pruned, narrow and fallback networks: accuracy against joules.
 
     What ``bench`` has made in the folder (scenario, policy, quantization) is used as it is.
 
@@ -51,7 +51,11 @@ def compare(
         shunt_ohm: beside the board's meter; None for the board file's.
         force: run every stage of the comparison, even when nothing has changed.
         command: recorded with every stage that is run.
-        console: for progress.
+        console: for progress; None for nowhere.
+
+    Returns:
+        The result, JSON values with a line for each network (quality, joules per decision and per
+        correct decision, Pareto front), and the folder of its files.
 
     Raises:
         InputError: too few scenarios.

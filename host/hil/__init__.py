@@ -1,6 +1,7 @@
 """Hardware in the loop: benchmark targets side by side, compare with a baseline, run campaigns."""
 
 from host.hil.baseline import Baseline, Entry, read_baseline
+from host.hil.campaign import run_campaign
 from host.hil.command import as_json, hil, print_hil
 from host.hil.compare import Comparison, TargetReport, Verdict, compare, require_comparable
 from host.hil.figures import FIGURE_KINDS, Figure, Figures
@@ -32,4 +33,5 @@ __all__ = [
     "print_hil",
     "read_baseline",
     "require_comparable",
+    "run_campaign",
 ]

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from host.chain.given import GivenPolicy
-from host.hil.command import LOG_COLUMNS, slug
+from host.hil.command import LEASE_WAIT_S, LOG_COLUMNS, TIME_LIMIT_S, slug
 from host.hil.figures import FIGURE_KINDS, Figures
 from host.hil.job import Job, Outcome, Scenario, Status, Variant
 from host.hil.runner import JobRunner
@@ -30,6 +30,7 @@ from host.report import format_value
 from host.run import code_sha256
 from host.target import parse_target
 from toolchain.errors import InputError
+from toolchain.progress import nowhere
 
 RUNS = Path("runs") / "campaign"
 JOBS, TRAINED = "jobs", "trained"
@@ -82,15 +83,15 @@ def read_campaign(path: Path) -> CampaignFile:
 
 
 def run_campaign(
-    file: Path,
+    file: Path | str,
     *,
-    out: Path | None,
-    policy: Path | None = None,
-    time_limit_s: float,
-    lease_wait_s: float,
+    out: Path | str | None = None,
+    policy: Path | str | None = None,
+    time_limit_s: float = TIME_LIMIT_S,
+    lease_wait_s: float = LEASE_WAIT_S,
     emulators: int | None = None,
     command: str = "",
-    console: Console,
+    console: Console | None = None,
 ) -> tuple[pa.Table, bool]:
     """Run what is not done yet; returns the table, and whether every benchmark has a result.
 
@@ -105,14 +106,15 @@ def run_campaign(
         lease_wait_s: how long to wait for another process that has a board.
         emulators: boards that are processes and may run at once; None for one a core.
         command: recorded with every stage.
-        console: for progress.
+        console: for progress; None for nowhere.
 
     Raises:
         InputError: the file cannot be used.
     """
+    file, console = Path(file), console or nowhere()
     campaign = read_campaign(file)
-    folder = out or RUNS / slug(file.stem)
-    jobs = campaign_jobs(campaign, folder, lease_wait_s, command, policy)
+    folder = Path(out) if out else RUNS / slug(file.stem)
+    jobs = campaign_jobs(campaign, folder, lease_wait_s, command, Path(policy) if policy else None)
     code = code_sha256(CODE)
     keys = {job.name: _key(job, code) for job in jobs}
     outcomes = {job.name: done for job in jobs if (done := _done(job, keys[job.name]))}

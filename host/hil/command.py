@@ -30,6 +30,7 @@ from host.run import write_json
 from host.target import parse_target
 from toolchain import __version__
 from toolchain.errors import InputError
+from toolchain.progress import nowhere
 
 SCHEMA = 1
 RUNS = Path("runs") / "hil"
@@ -49,21 +50,21 @@ EXIT_INVALID = 3
 def hil(
     targets: Sequence[str],
     *,
-    baseline: Path | None = None,
+    baseline: Path | str | None = None,
     update: bool = False,
     scenario: Scenario | None = None,
     variant: Variant | None = None,
-    policy: Path | None = None,
-    out: Path | None = None,
-    junit: Path | None = None,
-    openmetrics: Path | None = None,
-    summary: Path | None = None,
+    policy: Path | str | None = None,
+    out: Path | str | None = None,
+    junit: Path | str | None = None,
+    openmetrics: Path | str | None = None,
+    summary: Path | str | None = None,
     flash: bool = True,
     time_limit_s: float = TIME_LIMIT_S,
     lease_wait_s: float = LEASE_WAIT_S,
     emulators: int | None = None,
     command: str = "",
-    console: Console,
+    console: Console | None = None,
 ) -> tuple[list[TargetReport], int]:
     """Benchmark all targets side by side and compare each with its baseline.
 
@@ -83,7 +84,7 @@ def hil(
         lease_wait_s: how long to wait for another process that has a board.
         emulators: boards that are processes and may run at once; None for one a core.
         command: recorded with every stage.
-        console: for progress.
+        console: for progress; None for nowhere.
 
     Returns:
         The reports, in order of the targets, and the exit code: 0 pass, 1 a figure regressed, 3 a
@@ -100,8 +101,8 @@ def hil(
         )
     if update and baseline is None:
         raise InputError("--update-baseline needs a file", hint="name it with --baseline FILE")
-    kept = _baseline(baseline, update)
-    folder = out or RUNS
+    kept = None if baseline is None else _baseline(Path(baseline), update)
+    folder = Path(out or RUNS)
     jobs, entries = [], []
     for text in targets:
         target = parse_target(text)
@@ -121,7 +122,7 @@ def hil(
         )
         jobs.append(job)
         entries.append(_comparable(job, entry, update))
-    outcomes = JobRunner(time_limit_s, console, emulators).run(jobs)
+    outcomes = JobRunner(time_limit_s, console or nowhere(), emulators).run(jobs)
     reports = [compare(o, entry) for o, entry in zip(outcomes, entries, strict=True)]
     code = exit_code(reports)
     if update and kept is not None and all(o.status is Status.DONE for o in outcomes):
@@ -130,10 +131,10 @@ def hil(
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / REPORT, as_json(reports, code))
     if junit is not None:
-        write_junit(reports, junit)
+        write_junit(reports, Path(junit))
     if openmetrics is not None:
-        write_openmetrics(reports, openmetrics)
-    _summarise(markdown(reports), summary)
+        write_openmetrics(reports, Path(openmetrics))
+    _summarise(markdown(reports), Path(summary) if summary else None)
     return reports, code
 
 
@@ -186,9 +187,7 @@ def print_hil(reports: Sequence[TargetReport], console: Console) -> None:
         console.print()
 
 
-def _baseline(path: Path | None, update: bool) -> Baseline | None:
-    if path is None:
-        return None
+def _baseline(path: Path, update: bool) -> Baseline:
     if update and not path.exists():
         return Baseline(path, [])
     return read_baseline(path)

@@ -11,6 +11,7 @@ from rich.table import Table
 from host.chain.commands import recorded_settings
 from host.chain.settings import GeneratorName, PresetName, Settings
 from host.chain.stages import replayed_scenario, scenario_parameters
+from host.presets import GivenGenerator, GivenPreset, generator_name, preset_name
 from host.run import RunFolder, write_json
 from host.score.policies import baseline_specs, read_policies
 from host.score.runner import GenerativeBenchmarkRunner
@@ -30,15 +31,15 @@ RUNS = Path("runs")
 def score(
     policy: str,
     *,
-    n_scenarios: int,
-    like: Path | None,
-    preset: PresetName | None,
-    generator: GeneratorName | None,
-    seed: int | None,
-    out: Path | None,
-    workers: int | None,
-    scheduler: str | None,
-    console: Console,
+    n_scenarios: int = MIN_SCENARIOS,
+    like: Path | str | None = None,
+    preset: GivenPreset = None,
+    generator: GivenGenerator = None,
+    seed: int | None = None,
+    out: Path | str | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    console: Console | None = None,
 ) -> tuple[dict[str, Any], Path]:
     """Score a policy beside every baseline on held-out scenarios.
 
@@ -52,7 +53,7 @@ def score(
         out: folder of the results; None for one that is named after the job.
         workers: see :meth:`GenerativeBenchmarkRunner.run`.
         scheduler: likewise.
-        console: for progress.
+        console: for progress; None for nowhere.
 
     Returns:
         the summary, and its file.
@@ -61,7 +62,7 @@ def score(
         InputError: the policy or a setting cannot be used.
         RunFolderError: a folder is of another job.
     """
-    if like is not None and not like.is_dir():
+    if like is not None and not Path(like).is_dir():
         raise InputError(f"{like} is not a folder", hint="name a run folder with --like")
     if n_scenarios < MIN_SCENARIOS:
         raise InputError(
@@ -69,13 +70,15 @@ def score(
             hint="fewer give no interval that is worth the name",
         )
     own = read_policies(policy)
-    basis, chosen_seed = _basis(like or Path(policy), preset, generator, seed)
+    basis, chosen_seed = _basis(
+        Path(like or policy), preset_name(preset), generator_name(generator), seed
+    )
     if any(spec.name in BASELINES for spec in own):
         raise InputError(f"{policy}: a policy must not be named like a baseline")
     with working(console, "bid prices"):
         specs = (*baseline_specs(basis, chosen_seed), *own)
     runner = GenerativeBenchmarkRunner(n_scenarios, policies=specs, basis=basis, seed=chosen_seed)
-    folder = out or RUNS / f"score-{runner.job.key[:12]}"
+    folder = Path(out) if out else RUNS / f"score-{runner.job.key[:12]}"
     results = runner.run(folder, workers=workers, scheduler=scheduler, console=console)
     subject = own[-1].name if own else policy
     summary = summarise(results, subject, chosen_seed, runner.job.as_json())
