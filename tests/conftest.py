@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 SCHEMAS = Path(__file__).parents[1] / "docs" / "schema"
-MADE_BY = {"result.json": ("report", "result-1.json")}
+MADE_BY = {
+    "result.json": ("report", "result-1.json"),
+    "comparison.json": ("compare", "comparison-1.json"),
+}
 """Files that a run folder's stages leave: the stage, and the schema."""
 
 

@@ -16,7 +16,9 @@ from host.compare.network import ComparedNetwork
 from host.compare.page import render
 from host.compare.quality import QUALITY_NAME, Judged, read_judged
 from host.metrics import Provenance, decision_quality
-from host.run import RunFolder, read_json, write_json
+from host.result import write_checked
+from host.result.comparison import ComparisonResult
+from host.run import RunFolder, read_json
 from host.target import Target
 from toolchain import __version__
 from toolchain.environment import hindsight_optimum
@@ -110,7 +112,7 @@ def write_comparison(
         "energy_model": target.energy_model,
         "command": folder.command,
     }
-    write_json(path / RESULT_FILE, result)
+    write_checked(path / RESULT_FILE, result, ComparisonResult)
     _write_csv(entries, path / CSV_FILE)
     (path / PAGE_FILE).write_text(render(result), encoding="utf-8")
 

@@ -91,7 +91,7 @@ QUALITY = Stage(
 COMPARISON = Stage(
     "compare",
     ("generate", "quantize", IMAGES.name, ON_BOARD.name, QUALITY.name),
-    ("host/compare", "host/metrics", "host/report"),
+    ("host/compare", "host/metrics", "host/report", "host/result"),
     ("numpy", "plotly"),
 )
 

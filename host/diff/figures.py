@@ -61,12 +61,14 @@ def other_scenario(a: DiffedRun, b: DiffedRun) -> str:
 
 
 def other_supply(a: DiffedRun, b: DiffedRun) -> str:
-    """Joules of two emulators are comparable when both supplies assume the same currents."""
+    """Joules of two emulators are comparable when both assume the same of the board."""
     models = [run.result["energy_model"] for run in (a, b)]
     if models[0] is None or models[1] is None:
         return ""
-    assumed = [{key: m[key] for key in ("supply_v", "current_a")} for m in models]
-    return "" if assumed[0] == assumed[1] else "the emulated supplies assume other currents"
+    if any(models[0][key] != models[1][key] for key in ("supply_v", "current_a")):
+        return "the emulated supplies assume other currents"
+    cycles = [model.get("cycles_per_instruction") for model in models]
+    return "" if cycles[0] == cycles[1] else "the emulators assume other cycles an instruction"
 
 
 def _other_mix(a: DiffedRun, b: DiffedRun) -> str:

@@ -26,7 +26,8 @@ from host.hil.words import (
     tolerance_text,
     value_text,
 )
-from host.run import write_json
+from host.result import write_checked
+from host.result.hil import HilReport
 from host.target import parse_target
 from toolchain import __version__
 from toolchain.errors import InputError
@@ -129,7 +130,7 @@ def hil(
         kept.with_outcomes(outcomes).write()
         code = EXIT_PASS
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / REPORT, as_json(reports, code))
+    write_checked(folder / REPORT, as_json(reports, code), HilReport)
     if junit is not None:
         write_junit(reports, Path(junit))
     if openmetrics is not None:

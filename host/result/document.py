@@ -9,9 +9,18 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from host.result.comparison import ComparisonResult
+from host.result.hil import HilReport
 from host.result.model import RESULT_SCHEMA, Result
 
 FOLDER = Path(__file__).parents[2] / "docs" / "schema"
+
+PUBLISHED: dict[str, tuple[type[BaseModel], str]] = {
+    f"result-{RESULT_SCHEMA}.json": (Result, "Jouleloop: result.json"),
+    "comparison-1.json": (ComparisonResult, "Jouleloop: comparison.json"),
+    "hil-1.json": (HilReport, "Jouleloop: hil.json"),
+}
+"""Schemas by file name: the model, and the title."""
 
 
 class _Untitled(GenerateJsonSchema):
@@ -29,10 +38,9 @@ def json_schema(model: type[BaseModel], title: str) -> dict[str, Any]:
 
 def documents() -> dict[str, str]:
     """Every published schema's text, by file name."""
-    published = {f"result-{RESULT_SCHEMA}.json": (Result, "Jouleloop: result.json")}
     return {
         name: json.dumps(json_schema(model, title), indent=2) + "\n"
-        for name, (model, title) in published.items()
+        for name, (model, title) in PUBLISHED.items()
     }
 
 

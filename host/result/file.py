@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from host.result.model import RESULT_SCHEMA, Result
 from toolchain.errors import RunFolderError
@@ -16,18 +16,24 @@ RESULT_FILE = "result.json"
 
 
 def write_result(path: Path, result: Mapping[str, Any]) -> None:
-    """Write a result that the model allows.
+    """Write a result that the model allows; otherwise as :func:`write_checked`."""
+    write_checked(path, result, Result)
+
+
+def write_checked(path: Path, values: Mapping[str, Any], model: type[BaseModel]) -> None:
+    """Write JSON values that a model allows.
 
     Args:
         path: of the file.
-        result: JSON values.
+        values: JSON values.
+        model: whose schema is published.
 
     Raises:
-        ValueError: it is not one: a field is missing, unknown or out of range. That is a defect of
-            what made it, never of the user's.
+        ValueError: the model does not allow them: a field is missing, unknown or out of range. That
+            is a defect of what made them, never of the user's.
     """
-    Result.model_validate(result)
-    text = json.dumps(result, indent=2, allow_nan=False)
+    text = json.dumps(values, indent=2, allow_nan=False)
+    model.model_validate_json(text)
     path.write_text(text + "\n", encoding="utf-8")
 
 
@@ -38,7 +44,8 @@ def read_result(path: Path) -> dict[str, Any]:
         RunFolderError: it is not there, is no result, or is one of another schema.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        found = json.loads(text)
     except (OSError, ValueError) as error:
         raise RunFolderError(f"{path} cannot be read: {error}") from error
     schema = found.get("schema") if isinstance(found, dict) else None
@@ -51,7 +58,7 @@ def read_result(path: Path) -> dict[str, Any]:
             hint="use the version that made it, or a later one" if newer else None,
         )
     try:
-        Result.model_validate(found)
+        Result.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

@@ -11,7 +11,11 @@ class Strict(BaseModel):
     """A part whose shape is fixed; the strings under its fields are the schema's descriptions."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
     )
 
 

@@ -20,7 +20,12 @@ def test_a_result_that_the_schema_does_not_allow_is_not_written(
     finished_run: tuple[Path, dict], tmp_path: Path
 ) -> None:
     file = tmp_path / "result.json"
-    for key, value in (("unknown", 1), ("counts", "instants"), ("windows", {"run": -1})):
+    for key, value in (
+        ("unknown", 1),
+        ("counts", "instants"),
+        ("windows", {"run": -1, "refused": 0}),
+        ("windows", {"run": "30", "refused": 0}),
+    ):
         wrong = copy.deepcopy(finished_run[1]) | {key: value}
         with pytest.raises(ValueError, match=key):
             write_result(file, wrong)
