@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from host.diff.figures import other_scenario
 from host.diff.run import DiffedRun
 from toolchain.environment.disposition import Disposition
 from toolchain.errors import RunFolderError
@@ -57,7 +58,7 @@ def decision_changes(a: DiffedRun, b: DiffedRun) -> DecisionChanges | None:
     Raises:
         RunFolderError: the rows are not those of one scenario.
     """
-    if a.side.scenario_sha256 != b.side.scenario_sha256 or a.rows is None or b.rows is None:
+    if other_scenario(a, b) or a.rows is None or b.rows is None:
         return None
     if not a.rows["product"].equals(b.rows["product"]):
         raise RunFolderError(

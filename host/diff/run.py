@@ -61,8 +61,9 @@ def read_run(named: str | Path) -> DiffedRun:
         result["identity"],
         Provenance(read_json(replay / "provenance.json")["provenance"]),
         result["scenario"]["sha256"],
-        result["training"]["quality"],
+        result["training"].get("quality", {}),
         read_json(replay / "link.json")[NOMINAL]["retries"],
+        result["agreement"]["decisions_sha256"],
     )
     networks = {
         name: read_json(file)

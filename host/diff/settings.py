@@ -82,7 +82,8 @@ def _settings(run: DiffedRun) -> dict[tuple[str, str], str]:
             "widths": _widths(training.get("widths")),
             "training seed": training.get("chosen_seed"),
             "quantization": result["quantization"]["method"],
-            "fallback widths": _widths(result["quantization"]["fallback"]["widths"]),
+            "fallback widths": _widths(result["quantization"]["fallback"].get("widths")),
+            **{f"given {file}": sha256 for file, sha256 in training.get("given", {}).items()},
         },
         "program": {
             "kernels": compiled.get("kernels"),

@@ -50,6 +50,7 @@ def make_run(tmp_path: Path) -> Callable[..., DiffedRun]:
         link_bytes: int = 24_000,
         running_a: float = RUNNING_A,
         layer: tuple[str, str, int] = ("emulated", "cycles", 7000),
+        decided: str = "",
         command: str = "jouleloop bench pico@emulator",
     ) -> DiffedRun:
         of = Provenance(provenance)
@@ -130,7 +131,9 @@ def make_run(tmp_path: Path) -> Callable[..., DiffedRun]:
             "environment": {"python": "3.11.7"},
             "command": command,
         }
-        side = Side(result["metrics"], identity, of, scenario, result["training"]["quality"], 0)
+        side = Side(
+            result["metrics"], identity, of, scenario, result["training"]["quality"], 0, decided
+        )
         rows = pa.table(
             {
                 "product": range(len(actions)),

@@ -100,6 +100,15 @@ def test_another_scenario_leaves_nothing_to_say_of_decisions(make_run: Make) -> 
     assert ("scenario", "sha256") in {(s.group, s.name) for s in made.settings}
 
 
+def test_the_same_decisions_of_another_cpu_are_compared(make_run: Make) -> None:
+    """Where the last bits of the scenario, and so its SHA-256, are others."""
+    same = difference(make_run(decided="d"), make_run(scenario="ee" * 32, decided="d"))
+    assert {change.verdict for change in same.metrics} == {Verdict.NOISE}
+    assert same.decisions is not None
+    other = difference(make_run(decided="d"), make_run(scenario="ee" * 32, decided="e"))
+    assert metric(other, "quality").verdict is Verdict.NOT_COMPARABLE
+
+
 def test_another_mix_of_networks_is_not_their_energy(make_run: Make) -> None:
     b = make_run(scenario="ee" * 32, decisions=(300, 300))
     made = difference(make_run(), b)
