@@ -28,11 +28,11 @@ def runs(
         jouleloop runs runs/campaign --json
     """
     from host.run import list_runs
-    from host.run.console import print_runs
+    from host.run.console import print_runs, runs_as_json
 
     found = list_runs(folder)
     if as_json:
-        print_json([run.as_dict() for run in found])
+        print_json(runs_as_json(found, folder))
     else:
         print_runs(found, folder, results())
 

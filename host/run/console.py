@@ -15,12 +15,24 @@ from host.report.figures import format_value
 from host.run.folder import RunFolder
 from host.run.listing import ListedFigure, ListedRun, RunState
 from host.run.reading import BENCH_STAGES
+from toolchain import __version__
 from toolchain.errors import InputError
 
+RUNS_SCHEMA = 1
 LOG_COLUMNS = 160
 """Width of a table where the output is no terminal."""
 SCORES = ("composite", "composite_log", "material_circularity_indicator")
 """Figures of a result beside the eleven metrics."""
+
+
+def runs_as_json(runs: Sequence[ListedRun], folder: Path) -> dict[str, Any]:
+    """The list as JSON values."""
+    return {
+        "schema": RUNS_SCHEMA,
+        "jouleloop": __version__,
+        "folder": str(folder),
+        "runs": [run.as_dict() for run in runs],
+    }
 
 
 def print_runs(runs: Sequence[ListedRun], folder: Path, console: Console) -> None:
@@ -64,7 +76,7 @@ def _stages_text(run: ListedRun) -> str:
     text = f"{done} of {len(BENCH_STAGES)}" if run.state is not RunState.FINISHED else "all"
     if "compare" in more:
         text += ", compare"
-    return f"{text} ({run.state})" if run.state is RunState.BROKEN else text
+    return f"{text} ({run.state})" if run.state in (RunState.BROKEN, RunState.TRAINED) else text
 
 
 def _when(finished: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -22,6 +23,8 @@ class RunState(StrEnum):
     FINISHED = "finished"
     UNFINISHED = "unfinished"
     """A stage is missing; the same command goes on."""
+    TRAINED = "trained"
+    """A scenario and a policy that the jobs of a campaign share; no more was to be made."""
     BROKEN = "broken"
     """What is there cannot be used as it is."""
 
@@ -141,9 +144,12 @@ def _listed(path: Path) -> ListedRun:
     if lost:
         return ListedRun(path, RunState.BROKEN, lost, goes_on(run), **known)
     if missing:
-        reason = f"{missing[0]} is missing"
-        if missing[0] in interrupted:
-            reason = f"{missing[0]} was interrupted"
+        outcome = _outcome_of_job(path)
+        if outcome.get("status") == "done":
+            return ListedRun(path, RunState.TRAINED, **known)
+        what = "was interrupted" if missing[0] in interrupted else "is missing"
+        lines = str(outcome.get("error") or "").splitlines()
+        reason = ", ".join([f"{missing[0]} {what}", *lines[:1]])
         return ListedRun(path, RunState.UNFINISHED, reason, goes_on(run), **known)
     try:
         return ListedRun(path, RunState.FINISHED, figures=_figures(run), **known)
@@ -163,6 +169,18 @@ def _without_manifest(path: Path, interrupted: tuple[str, ...]) -> ListedRun:
         f"'jouleloop bench TARGET --out {path}' goes on",
         interrupted=interrupted,
     )
+
+
+def _outcome_of_job(path: Path) -> dict[str, Any]:
+    """What the job of ``hil`` or of a campaign left that the run is of; nothing where it is none.
+
+    Its shape is that of :class:`host.hil.job.Outcome`, which is a room above this one.
+    """
+    try:
+        outcome = json.loads((path.parent / "outcome.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return outcome if isinstance(outcome, dict) else {}
 
 
 def _remedy(path: Path) -> str:

@@ -103,6 +103,18 @@ def test_nested_runs_are_found_and_their_insides_are_not(tmp_path: Path) -> None
     assert len(list_runs(tmp_path)) == 3
 
 
+def test_a_jobs_outcome_says_more_of_its_run(tmp_path: Path) -> None:
+    job = tmp_path / "hil" / "pico"
+    make_run(job / "run", *BENCH_STAGES[:3])
+    outcome = {"status": "invalid", "error": "/dev/ttyACM0 is not there\n  next: plug it in"}
+    (job / "outcome.json").write_text(json.dumps(outcome))
+    assert only(tmp_path).state is RunState.UNFINISHED
+    assert only(tmp_path).reason == "compile is missing, /dev/ttyACM0 is not there"
+    (job / "outcome.json").write_text(json.dumps({"status": "done", "error": ""}))
+    assert only(tmp_path).state is RunState.TRAINED
+    assert only(tmp_path).reason == ""
+
+
 def test_the_newest_comes_first(tmp_path: Path) -> None:
     for name, finished in (("old", "2026-01-01T00:00:00+00:00"), ("new", "2026-02-01T00:00:00+00")):
         make_run(tmp_path / name, "generate")
