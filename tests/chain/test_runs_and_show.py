@@ -25,7 +25,7 @@ def test_a_finished_run_is_listed_with_its_figures(cli, finished_run: tuple[Path
     code, out, err = cli("runs", folder.parent, "--json")
     assert code == 0, err
     (listed,) = (entry for entry in json.loads(out)["runs"] if entry["path"] == str(folder))
-    assert listed == run.as_dict() | {"stages": list(run.stages), "interrupted": []}
+    assert listed == json.loads(json.dumps(run.as_dict()))
     code, out, err = cli("runs", folder.parent)
     assert code == 0, err
     assert "emulated" in out
