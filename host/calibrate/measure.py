@@ -17,8 +17,9 @@ import numpy as np
 from rich.console import Console
 
 from host.calibrate.design import MicroBenchmark
-from host.chain.at_once import open_beside, run_jobs
+from host.chain.at_once import run_jobs
 from host.chain.windows import meter_of, opened_host_meter
+from host.flash import open_target
 from host.link import BoardClient, Identity, check_identity
 from host.meter import MeterChoice
 from host.metrics import EnergyWindow
@@ -137,7 +138,7 @@ def _run(
     windows: list[EnergyWindow] = []
     with (
         opened_host_meter(choice) as on_host,
-        open_beside(target, image) as (client, identity),
+        open_target(target, image) as (client, identity),
     ):
         cycles = _decide(client, data, inputs, masks, benchmark)
         meter = meter_of(choice, on_host, client, identity, target)

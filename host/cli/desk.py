@@ -9,7 +9,8 @@ import typer
 
 from host.cli.completing import one_of, targets
 from host.cli.exits import ExitCode
-from host.cli.options import NoFlashOption, OutOption, TargetArgument
+from host.cli.held import held
+from host.cli.options import LeaseWaitOption, NoFlashOption, OutOption, TargetArgument
 from host.cli.output import JsonOption, doing, print_json, results, tell
 
 
@@ -96,6 +97,7 @@ def flash(
         bool, typer.Option("--dry-run", help="say what would be done, and change nothing")
     ] = False,
     no_flash: NoFlashOption = False,
+    lease_wait: LeaseWaitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Flash a run's image (by default the newest run's) and check the identity of what answers.
@@ -108,16 +110,17 @@ def flash(
     with doing(f"flash {target}"):
         from host.chain import flash_run
 
-        summary = flash_run(
-            target,
-            out,
-            file=image,
-            flash=not no_flash,
-            method=method,
-            force=force,
-            dry_run=dry_run,
-            tell=tell,
-        )
+        with held(target, lease_wait):
+            summary = flash_run(
+                target,
+                out,
+                file=image,
+                flash=not no_flash,
+                method=method,
+                force=force,
+                dry_run=dry_run,
+                tell=tell,
+            )
     if as_json:
         print_json(summary)
     elif dry_run:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from host.cli.held import held
 from host.cli.options import (
     BudgetOptions,
     ClockOption,
@@ -15,6 +16,7 @@ from host.cli.options import (
     ForceOption,
     InstrumentOptions,
     KernelsOption,
+    LeaseWaitOption,
     NoFlashOption,
     OutOption,
     PolicyOption,
@@ -52,6 +54,7 @@ def bench(
     out: OutOption = None,
     force: ForceOption = False,
     no_flash: NoFlashOption = False,
+    lease_wait: LeaseWaitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run the whole chain and print the eleven metrics.
@@ -66,24 +69,25 @@ def bench(
         from host.chain import bench as run_bench
         from host.report import print_result
 
-    result, folder = run_bench(
-        target,
-        preset=scenario.preset,
-        seed=scenario.seed,
-        out=out,
-        force=force,
-        flash=not no_flash,
-        command=command_line(),
-        console=messages,
-        generator=scenario.generator,
-        tables=tables.own(),
-        policy=policy,
-        flash_budget=budgets.flash,
-        energy_budget=budgets.energy_budget,
-        meter=instruments.meter,
-        shunt_ohm=instruments.shunt,
-        clock_hz=instruments.clock_hz,
-    )
+    with held(target, lease_wait):
+        result, folder = run_bench(
+            target,
+            preset=scenario.preset,
+            seed=scenario.seed,
+            out=out,
+            force=force,
+            flash=not no_flash,
+            command=command_line(),
+            console=messages,
+            generator=scenario.generator,
+            tables=tables.own(),
+            policy=policy,
+            flash_budget=budgets.flash,
+            energy_budget=budgets.energy_budget,
+            meter=instruments.meter,
+            shunt_ohm=instruments.shunt,
+            clock_hz=instruments.clock_hz,
+        )
     if as_json:
         print_json(result)
     else:
@@ -99,6 +103,7 @@ def compare(
         int, typer.Option(help="held-out scenarios that quality is averaged over")
     ] = 20,
     force: ForceOption = False,
+    lease_wait: LeaseWaitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare float32, int8, int16, pruned, narrow and fallback networks: accuracy against joules.
@@ -113,20 +118,21 @@ def compare(
         from host.compare import compare as run_compare
         from host.compare import print_comparison
 
-    result, path = run_compare(
-        target,
-        preset=scenario.preset,
-        seed=scenario.seed,
-        generator=scenario.generator,
-        out=out,
-        n_scenarios=scenarios,
-        meter=instruments.meter,
-        clock_hz=instruments.clock_hz,
-        shunt_ohm=instruments.shunt,
-        force=force,
-        command=command_line(),
-        console=messages,
-    )
+    with held(target, lease_wait):
+        result, path = run_compare(
+            target,
+            preset=scenario.preset,
+            seed=scenario.seed,
+            generator=scenario.generator,
+            out=out,
+            n_scenarios=scenarios,
+            meter=instruments.meter,
+            clock_hz=instruments.clock_hz,
+            shunt_ohm=instruments.shunt,
+            force=force,
+            command=command_line(),
+            console=messages,
+        )
     if as_json:
         print_json(result)
     else:
@@ -151,6 +157,7 @@ def infer(
     flash_budget: FlashBudgetOption = None,
     clock: ClockOption = None,
     no_flash: NoFlashOption = False,
+    lease_wait: LeaseWaitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run any supported network on a target, check its outputs and count its cycles.
@@ -163,18 +170,19 @@ def infer(
         from host.chain import infer as run_infer
         from toolchain.protocol import Engine
 
-        summary = run_infer(
-            target,
-            model,
-            inputs,
-            out,
-            flash=not no_flash,
-            engine=Engine[engine.name],
-            compiler=None if compiler is None else compiler.value,
-            kernels=kernels,
-            flash_budget=file_budget(flash_budget),
-            clock_hz=clock_hz(clock),
-        )
+        with held(target, lease_wait):
+            summary = run_infer(
+                target,
+                model,
+                inputs,
+                out,
+                flash=not no_flash,
+                engine=Engine[engine.name],
+                compiler=None if compiler is None else compiler.value,
+                kernels=kernels,
+                flash_budget=file_budget(flash_budget),
+                clock_hz=clock_hz(clock),
+            )
     if as_json:
         print_json(summary)
         return
@@ -205,6 +213,7 @@ def profile(
     model: Annotated[Path, typer.Option(help="a quantized .tflite")],
     kernels: KernelsOption = None,
     flash_budget: FlashBudgetOption = None,
+    lease_wait: LeaseWaitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Count the cycles of every layer on a target, and hold them against the theoretical minimum.
@@ -216,9 +225,10 @@ def profile(
         from host.chain import profile as run_profile
         from host.report.profile import print_profile
 
-        summary = run_profile(
-            target, model, kernels=kernels, flash_budget=file_budget(flash_budget)
-        )
+        with held(target, lease_wait):
+            summary = run_profile(
+                target, model, kernels=kernels, flash_budget=file_budget(flash_budget)
+            )
     if as_json:
         print_json(summary)
     else:
@@ -237,6 +247,7 @@ def calibrate(
     force: Annotated[
         bool, typer.Option("--force", help="let an emulated calibration replace a measured one")
     ] = False,
+    lease_wait: LeaseWaitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fit cycles and joules to micro-benchmarks on the target, and keep it as its calibration.
@@ -253,16 +264,17 @@ def calibrate(
         from host.calibrate import print_calibration
         from toolchain.errors import MeasurementError
 
-    made = run_calibrate(
-        target,
-        quick=quick,
-        window_s=window_s,
-        meter=instruments.meter,
-        clock_hz=instruments.clock_hz,
-        shunt_ohm=instruments.shunt,
-        force=force,
-        console=messages,
-    )
+    with held(target, lease_wait):
+        made = run_calibrate(
+            target,
+            quick=quick,
+            window_s=window_s,
+            meter=instruments.meter,
+            clock_hz=instruments.clock_hz,
+            shunt_ohm=instruments.shunt,
+            force=force,
+            console=messages,
+        )
     if as_json:
         print_json(made.as_json())
     else:

@@ -118,6 +118,15 @@ ClockOption = Annotated[
         rich_help_panel=INSTRUMENTS,
     ),
 ]
+LeaseWaitOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        metavar="S",
+        help="to wait for another process that has the board; not at all by default",
+        rich_help_panel=INSTRUMENTS,
+    ),
+]
 
 
 @dataclass(frozen=True)

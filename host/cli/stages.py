@@ -8,11 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from host.cli.completing import KERNELS, boards, one_of
+from host.cli.held import held
 from host.cli.options import (
     ClockOption,
     EnergyBudgetOption,
     FlashBudgetOption,
     ForceOption,
+    LeaseWaitOption,
     MeterOption,
     NoFlashOption,
     OutOption,
@@ -260,6 +262,7 @@ def replay(
     shunt: ShuntOption = None,
     force: ForceOption = False,
     no_flash: NoFlashOption = False,
+    lease_wait: LeaseWaitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Replay the scenario to the board and measure its energy windows.
@@ -271,13 +274,14 @@ def replay(
         jouleloop replay pico@emulator --out runs/mine --energy-budget 2e-5
         jouleloop replay pico@/dev/ttyUSB0 --out runs/mine --meter trace:recording.csv
     """
-    _stage(
-        "replay",
-        out,
-        as_json=as_json,
-        force=force,
-        target=target,
-        flash=not no_flash,
-        options={"energy_budget": energy_budget, "meter": meter},
-        shunt_ohm=shunt,
-    )
+    with held(target, lease_wait):
+        _stage(
+            "replay",
+            out,
+            as_json=as_json,
+            force=force,
+            target=target,
+            flash=not no_flash,
+            options={"energy_budget": energy_budget, "meter": meter},
+            shunt_ohm=shunt,
+        )

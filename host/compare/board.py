@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import Progress
 
-from host.chain.at_once import open_beside, run_jobs
+from host.chain.at_once import run_jobs
 from host.chain.replay import window_rows
 from host.chain.windows import meter_of, opened_host_meter, why_unmeasured
 from host.compare.network import ComparedNetwork
+from host.flash import open_target
 from host.meter import MeterChoice
 from host.metrics import (
     UNITS,
@@ -121,7 +122,7 @@ def _run_network(
     task = bar.add_task(f"replay with {network.name}", total=len(scenario.returns))
     with (
         opened_host_meter(choice) as on_host,
-        open_beside(target, image) as (client, identity),
+        open_target(target, image) as (client, identity),
     ):
         on_day = partial(bar.advance, task)
         reference = Reference(policy)

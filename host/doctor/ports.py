@@ -15,6 +15,7 @@ from typing import Any
 
 from serial.tools.list_ports_common import ListPortInfo
 
+from host.lease import port_lease
 from host.link import BoardClient, Identity
 from host.plugged import INSTRUMENTS, Machine, usb_location
 from toolchain.board import board_names, load_board
@@ -117,7 +118,7 @@ def _answer(port: ListPortInfo) -> PortAnswer:
 
 def _answer_at(port: ListPortInfo, baud: int) -> PortAnswer:
     try:
-        with BoardClient.open(port.device, baud) as client:
+        with port_lease(port), BoardClient.open(port.device, baud) as client:
             identity = client.hello(TRIES)
     except PortBusyError as error:
         return _said(port, PortState.BUSY, error.message)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from host.emulator import BoardProcess, EmulatedBoard, NativeBoard
 from host.flash.physical import Flashed, Tell, carry_out, find_port, plan_flash
 from host.flash.program import Program
-from host.flash.state import flash_file, read_flash, write_flash
+from host.flash.state import flash_file, flash_in_use, read_flash, write_flash
 from host.link import BoardClient, Identity
 from host.plugged import Machine
 from host.target import Target
@@ -49,14 +49,15 @@ def open_program(
 ) -> Iterator[tuple[BoardClient, Identity]]:
     """As :func:`open_target`, of a program that need not have been built here."""
     if target.emulated or target.native:
-        file = write_flash(target, program.file) if flash else read_flash(target)
-        with (
-            _power_on(target, file) as board,
-            BoardClient.open(
-                board.usb_port or board.port, target.board.link.baud, pace=PROCESS_PACE
-            ) as client,
-        ):
-            yield client, _checked(client.hello(), program)
+        with ExitStack() as stack:
+            with flash_in_use(target):
+                file = write_flash(target, program.file) if flash else read_flash(target)
+                board = stack.enter_context(_power_on(target, file))
+                line = board.usb_port or board.port
+                opened = BoardClient.open(line, target.board.link.baud, pace=PROCESS_PACE)
+                client = stack.enter_context(opened)
+                identity = _checked(client.hello(), program)
+            yield client, identity
         return
     port = carry_out(plan_flash(target, program)).port if flash else find_port(target)
     with BoardClient.open(port, target.board.link.baud) as client:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from platformdirs import user_state_path
 
 from host.target import Target
-from toolchain.errors import TargetError
+from toolchain.errors import PortBusyError, TargetError
+
+STARTING_S = 60.0
+"""Longest that a board which is a process may take from its flash to its first answer, with as many
+others before it as a machine starts at once."""
 
 
 def state_folder() -> Path:
@@ -21,6 +28,30 @@ def state_folder() -> Path:
 def flash_file(target: Target) -> Path:
     """Where such a board's flash is kept."""
     return state_folder() / target.individual / f"flash.{target.board.image.format}"
+
+
+@contextmanager
+def flash_in_use(target: Target) -> Iterator[None]:
+    """Keep such a board's flash from others until the process has read it and answers.
+
+    Raises:
+        PortBusyError: another process does not let go of it.
+    """
+    file = flash_file(target)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(file.with_name(f".{file.name}.lock"), timeout=STARTING_S)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise PortBusyError(
+            f"{file}, the flash of {target}, has been in use for {STARTING_S:g} s by another "
+            "process that is starting it",
+            hint="end that process, or name another folder in JOULELOOP_STATE",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_flash(target: Target, image: Path) -> Path:

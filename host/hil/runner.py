@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from host.hil.job import LOG, OUTCOME, Job, Outcome, Status
-from host.hil.lease import board_key, lease
+from host.lease import board_key, lease
 from host.plugged import Machine
 from host.score.workers import default_workers
 from host.target import Target, parse_target

@@ -25,6 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from serial.tools.list_ports_common import ListPortInfo
 
 from host.flash import find_board
 from host.flash.state import flash_file
@@ -82,7 +83,25 @@ def lease(
     Raises:
         PortBusyError: another process still has it when the time is over.
     """
-    key = board_key(target, machine or Machine())
+    with _held(board_key(target, machine or Machine()), str(target), wait_s, on_wait):
+        yield
+
+
+@contextmanager
+def port_lease(port: ListPortInfo) -> Iterator[None]:
+    """Hold whatever board is at a serial port, for a moment, without waiting for it.
+
+    Raises:
+        PortBusyError: another process has it.
+    """
+    with _held(_port_key(port) or f"port {os.path.realpath(port.device)}", port.device):
+        yield
+
+
+@contextmanager
+def _held(
+    key: str, of: str, wait_s: float = 0.0, on_wait: Callable[[str], None] | None = None
+) -> Iterator[None]:
     folder = lock_folder()
     name = _file_name(key)
     holder_file = folder / f"{name}.json"
@@ -96,15 +115,16 @@ def lease(
             now = time.monotonic()
             who = _read(holder_file) or "a process that has not said who it is"
             if now >= deadline:
+                waited = f"; waited {wait_s:g} s" if wait_s else ""
                 raise PortBusyError(
-                    f"{target} is in use by {who}; waited {wait_s:g} s",
-                    hint="wait until it is done, or give more time with --lease-wait",
+                    f"{of} is in use by {who}{waited}",
+                    hint="wait until it is done, or give it time with --lease-wait S",
                 ) from None
             if on_wait is not None:
-                on_wait(f"waiting for {target}: {who}")
+                on_wait(f"waiting for {of}: {who}")
             time.sleep(min(POLL_S, deadline - now))
     try:
-        _write(holder_file, _this_process(target))
+        _write(holder_file, _this_process(of))
         yield
     finally:
         _write(holder_file, None)
@@ -130,16 +150,23 @@ def board_key(target: Target, machine: Machine) -> str:
         or (not target.where and usb and (port.vid, port.pid) == (usb.vendor_id, usb.product_id))
     ]
     if len(matches) == 1:
-        port = matches[0]
-        if usb_location(port):
-            return f"usb {usb_location(port)}"
-        if port.serial_number:
-            return f"serial {port.vid:04x}:{port.pid:04x}:{port.serial_number}"
+        known = _port_key(matches[0])
+        if known is not None:
+            return known
     with contextlib.suppress(TargetError):  # who needs the board will say that it is not there
         found = None if "://" in target.where else find_board(target, machine)
         if found is not None and found.location is not None:
             return f"usb {found.location}"
     return f"port {where}" if target.at_port else f"board {target.individual}"
+
+
+def _port_key(port: ListPortInfo) -> str | None:
+    """The board's USB port or serial number; None where it is on no USB."""
+    if usb_location(port):
+        return f"usb {usb_location(port)}"
+    if port.serial_number:
+        return f"serial {port.vid:04x}:{port.pid:04x}:{port.serial_number}"
+    return None
 
 
 def lock_folder() -> Path:
@@ -161,7 +188,7 @@ def _file_name(key: str) -> str:
     return f"{readable}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
 
-def _this_process(target: Target) -> Holder:
+def _this_process(of: str) -> Holder:
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a user id without a name, as in containers
@@ -170,7 +197,7 @@ def _this_process(target: Target) -> Holder:
     program, *arguments = sys.orig_argv
     words = " ".join(shlex.join([Path(program).name, *arguments]).split())
     command = textwrap.shorten(words, COMMAND_CHARACTERS, placeholder=" ...")
-    return Holder(os.getpid(), user, command, str(target), now)
+    return Holder(os.getpid(), user, command, of, now)
 
 
 def _read(file: Path) -> Holder | None:
