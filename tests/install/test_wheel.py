@@ -15,6 +15,7 @@ from email.parser import BytesParser
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from toolchain import __version__
@@ -103,6 +104,23 @@ def test_it_infers_in_an_empty_environment(installed, tmp_path):
         assert json.loads(inferred.stdout)["provenance"] == "emulated"
         assert (np.load(out) == golden(model, rows)).all()
     assert written(installed) == before, "the installation is no place to write to"
+
+
+def test_it_replays_a_policy_that_was_trained_elsewhere(installed, checkout, tmp_path):
+    generated = installed.jouleloop("generate", "--out", tmp_path / "generated")
+    assert generated.returncode == 0, generated.stderr
+    returns = pq.read_table(tmp_path / "generated" / "generate" / "returns.parquet")
+    pq.write_table(returns.slice(0, 12), tmp_path / "returns.parquet")
+    run = tmp_path / "run"
+    benched = installed.jouleloop(
+        *("bench", "pico@emulator", "--policy", checkout / "tests" / "hil" / "policy"),
+        *("--returns", tmp_path / "returns.parquet", "--out", run, "--json"),
+    )
+    assert benched.returncode == 0, benched.stderr
+    result = json.loads(benched.stdout)
+    assert result["agreement"]["equal_to_int8_reference"] is True
+    assert result["metrics"]["energy_per_decision"]["provenance"] == "emulated"
+    assert (run / "report" / "report.html").stat().st_size > 10_000
 
 
 def test_it_says_what_training_needs(installed, tmp_path):
