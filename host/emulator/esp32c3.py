@@ -1,9 +1,9 @@
 """The emulated ESP32-C3: a flash image in ``labwired``, a meter on its I2C bus, bytes on its UART.
 
-Time is virtual. It advances by one core cycle per executed instruction, jumps to the next event
-while the core waits for an interrupt, and stands still while nothing but the host could wake it:
-how slow the host is never shows in a figure. What the core counts are therefore instructions, and
-a decision takes as long here as it has instructions; a real core takes longer.
+Time is virtual. It advances by the cycles that the board file assumes for every executed
+instruction, jumps to the next event while the core waits for an interrupt, and stands still while
+nothing but the host could wake it: how slow the host is never shows in a figure. What the core
+counts, its time and what the meter integrates agree, all by that assumption.
 
 There are no watchdogs. The interrupt matrix and the system timer's comparators are read from the
 registers that the firmware has written; an interrupt is taken when the core waits.
@@ -140,7 +140,10 @@ class EmulatedEsp32c3:
             system += _GATE.format(pin=board.meter.gate_pin)
         self._gate_high = False
         self.gate_stuck_at: bool | None = None
-        self._core = LabwiredCore(image, self.chip_id, system)
+        model = board.emulator
+        assumed = None if model is None else model.cycles_per_instruction
+        self._cycles_per_instruction = 1.0 if assumed is None else assumed.value
+        self._core = LabwiredCore(image, self.chip_id, system, self._cycles_per_instruction)
 
         self.core_hz = float(self._core.clock_hz)
         self.core_v = 1.1
@@ -167,9 +170,9 @@ class EmulatedEsp32c3:
         """Virtual seconds since the start."""
         return self._core.now_s
 
-    def cycles(self) -> int:
-        """Instructions that were executed, since the start."""
-        return self._core.executed
+    def cycles(self) -> float:
+        """Cycles of the instructions that were executed, since the start."""
+        return self._core.executed * self._cycles_per_instruction
 
     def _create_alarm(self, callback: Callable[[], None]) -> _Alarm:
         alarm = _Alarm(self.now_s, callback)

@@ -5,9 +5,11 @@ Of what the firmware's port needs it has no system timer, no waiting core and, w
 ROM's image, no interrupts; its reading of the performance counter is 256 times too high, to shorten
 other programs' delays. The port keeps these three in functions of their own
 (``firmware/port/esp32c3/core.c``), their addresses before its entry point, and this module puts
-code in their place, in memory that the image does not use: time is the count of instructions plus
-the time that was skipped while the core waited, and a wait ends with an interrupt that the host has
-found in the chip's registers. Every other byte of the program is the image's.
+code in their place, in memory that the image does not use. Time is the count of instructions, each
+of as many cycles as is assumed of the real core, plus the time that was skipped while the core
+waited; the performance counter gives the same cycles, so that the program's two clocks agree as a
+chip's do. A wait ends with an interrupt that the host has found in the chip's registers. Every other
+byte of the program is the image's.
 """
 
 from __future__ import annotations
@@ -32,38 +34,59 @@ _BASE = 0x4037_C000
 _SKIPPED_LOW, _SKIPPED_HIGH, _WAITING, _LINE, _WAITS_SINCE, _WAITS_AT = (
     _BASE + 4 * n for n in range(6)
 )
-_TICKS, _WAIT = _BASE + 0x40, _BASE + 0xC0
+_TICK_FRACTION, _WHOLE_CYCLES, _CYCLE_FRACTION = (_BASE + 4 * n for n in range(6, 9))
+"""What an instruction takes: parts of 2^-32 of a tick, cycles, parts of 2^-32 of a cycle."""
+_INSTRUCTIONS_AT, _CYCLES_AT = (_BASE + 4 * n for n in range(9, 11))
+"""Both counts, where the time was last asked for."""
+_TICKS, _CYCLES, _WAIT = _BASE + 0x40, _BASE + 0x100, _BASE + 0x180
 
 _TICKS_CODE = (
     0xB80025F3,  # again: csrr a1, mcycleh
     0xB0002673,  # csrr a2, mcycle
     0xB80026F3,  # csrr a3, mcycleh
     0xFED59AE3,  # bne a1, a3, again
-    0x00000713,  # li a4, CYCLES_PER_TICK
-    0x02E5F6B3,  # remu a3, a1, a4      64 by 32 bits, half a word at a time
-    0x02E5D5B3,  # divu a1, a1, a4
-    0x01069693,  # slli a3, a3, 16
-    0x01065793,  # srli a5, a2, 16
-    0x00F6E6B3,  # or a3, a3, a5
-    0x02E6D533,  # divu a0, a3, a4
-    0x02E6F6B3,  # remu a3, a3, a4
-    0x01069693,  # slli a3, a3, 16
-    0x01061613,  # slli a2, a2, 16
-    0x01065613,  # srli a2, a2, 16
-    0x00C6E6B3,  # or a3, a3, a2
-    0x02E6D6B3,  # divu a3, a3, a4
-    0x01051513,  # slli a0, a0, 16
-    0x00D50533,  # add a0, a0, a3
-    0x4037C637,  # lui a2, BASE
-    0x00062683,  # lw a3, SKIPPED_LOW(a2)
-    0x00462703,  # lw a4, SKIPPED_HIGH(a2)
+    0x4037C7B7,  # lui a5, BASE
+    0x02C7A223,  # sw a2, INSTRUCTIONS_AT(a5)
+    0x01C7A703,  # lw a4, WHOLE_CYCLES(a5)
+    0x0207A803,  # lw a6, CYCLE_FRACTION(a5)
+    0x02E60733,  # mul a4, a2, a4
+    0x03058533,  # mul a0, a1, a6
+    0x00A70733,  # add a4, a4, a0
+    0x03063833,  # mulhu a6, a2, a6
+    0x01070733,  # add a4, a4, a6
+    0x02E7A423,  # sw a4, CYCLES_AT(a5)
+    0x0187A703,  # lw a4, TICK_FRACTION(a5)
+    0x02E58533,  # mul a0, a1, a4       64 by 32 bits, the product less its lowest 32
+    0x02E5B5B3,  # mulhu a1, a1, a4
+    0x02E63633,  # mulhu a2, a2, a4
+    0x00C50533,  # add a0, a0, a2
+    0x00C53633,  # sltu a2, a0, a2
+    0x00C585B3,  # add a1, a1, a2
+    0x0007A683,  # lw a3, SKIPPED_LOW(a5)
+    0x0047A703,  # lw a4, SKIPPED_HIGH(a5)
     0x00D50533,  # add a0, a0, a3
     0x00D536B3,  # sltu a3, a0, a3
     0x00E585B3,  # add a1, a1, a4
     0x00D585B3,  # add a1, a1, a3
     0x00008067,  # ret
 )
-_CYCLES_PER_TICK_AT = 4
+
+_CYCLES_CODE = (
+    0xB0002573,  # csrr a0, mcycle
+    0x4037C7B7,  # lui a5, BASE
+    0x0247A583,  # lw a1, INSTRUCTIONS_AT(a5)
+    0x40B50533,  # sub a0, a0, a1
+    0x0207A583,  # lw a1, CYCLE_FRACTION(a5)
+    0x02B535B3,  # mulhu a1, a0, a1
+    0x01C7A603,  # lw a2, WHOLE_CYCLES(a5)
+    0x02C50533,  # mul a0, a0, a2
+    0x00B50533,  # add a0, a0, a1
+    0x0287A583,  # lw a1, CYCLES_AT(a5)
+    0x00B50533,  # add a0, a0, a1
+    0x00008067,  # ret
+)
+"""Cycles since the time was last asked for, so that equal stretches after it count alike, whatever
+part of a cycle the instructions before it ended in."""
 
 _WAIT_CODE = (
     0x4037C2B7,  # lui t0, BASE
@@ -104,7 +127,6 @@ RTC_FAST_MEMORY, RECORD_BYTES = 0x5000_0000, 64
 MAC_LOW, MAC_HIGH = 0x6000_8844, 0x6000_8848
 
 _READ_PERFORMANCE_COUNTER = 0x7E202573  # csrr a0, 0x7e2
-_READ_MCYCLE = 0xB0002573  # csrr a0, mcycle
 
 
 class LabwiredCore:
@@ -114,13 +136,16 @@ class LabwiredCore:
         image: as it lies in flash from address 0 on, made by ``esptool elf2image``.
         chip_id: the factory's MAC address, as HELLO tells it.
         system: labwired's YAML description of the chip and what is around it.
+        cycles_per_instruction: that an instruction takes.
 
     Raises:
         InputError: no image, or not this firmware's.
         MissingDependencyError: the ``labwired`` wheel is not installed.
     """
 
-    def __init__(self, image: Path, chip_id: bytes, system: str) -> None:
+    def __init__(
+        self, image: Path, chip_id: bytes, system: str, cycles_per_instruction: float
+    ) -> None:
         try:
             self._labwired: Any = importlib.import_module("labwired")
         except ImportError as error:
@@ -129,6 +154,7 @@ class LabwiredCore:
             ) from error
         self._image, self._system = image, system
         self._chip_id = chip_id
+        self._cycles_per_instruction = cycles_per_instruction
         self._skipped = 0
         self._ticks_before = 0
         self._executed_before = 0
@@ -151,9 +177,10 @@ class LabwiredCore:
                 hint="build it for this board",
             )
         self.write(_TICKS, _TICKS_CODE)
+        self.write(_CYCLES, _CYCLES_CODE)
         self.write(_WAIT, _WAIT_CODE)
         self.write(ticks, [_jump(ticks, _TICKS)])
-        self.write(cycles, [_READ_MCYCLE])
+        self.write(cycles, [_jump(cycles, _CYCLES)])
         self.write(wait, [_jump(wait, _WAIT)])
         self.write(_SKIPPED_LOW, [0, 0, 0, 0])
         self.write(MAC_LOW, [int.from_bytes(self._chip_id[4:], "big")])
@@ -188,7 +215,7 @@ class LabwiredCore:
     @property
     def ticks(self) -> int:
         """Of the system timer, since the last reset."""
-        return int(self.sim.cycles) * TICK_HZ // self._clock_hz + self._skipped
+        return (int(self.sim.cycles) * self._tick_fraction >> 32) + self._skipped
 
     def _run_to_clock(self) -> None:
         """Execute up to where the program has chosen its clock; time counts by that."""
@@ -197,8 +224,9 @@ class LabwiredCore:
                 break
             self.sim.run_for(_CLOCK_STEP_S)
         self._clock_hz = PLL_HZ[self.read(CPU_PER_CONF) & 1]
-        word = _TICKS_CODE[_CYCLES_PER_TICK_AT] | self._clock_hz // TICK_HZ << 20
-        self.write(_TICKS + 4 * _CYCLES_PER_TICK_AT, [word])
+        cycles = round(self._cycles_per_instruction * (1 << 32))
+        self._tick_fraction = cycles * TICK_HZ // self._clock_hz
+        self.write(_TICK_FRACTION, [self._tick_fraction, cycles >> 32, cycles & 0xFFFF_FFFF])
 
     @property
     def clock_hz(self) -> int:
@@ -212,7 +240,8 @@ class LabwiredCore:
             InputError: the program did what the emulator cannot.
         """
         try:
-            self.sim.run_for(seconds * self._clock_hz / LABWIRED_HZ)
+            instructions = seconds * self._clock_hz / self._cycles_per_instruction
+            self.sim.run_for(instructions / LABWIRED_HZ)
         except RuntimeError as error:
             raise InputError(f"the emulated core stopped: {error}", hint="report this") from error
 

@@ -30,7 +30,7 @@ class CoreState(Protocol):
     def now_s(self) -> float:
         """Virtual seconds since the start."""
 
-    def cycles(self) -> int:
+    def cycles(self) -> float:
         """Core cycles in which it executed instructions, since the start."""
 
 
@@ -39,7 +39,7 @@ class _Mark:
     """Up to where the charge is added up."""
 
     now_s: float
-    cycles: int
+    cycles: float
 
 
 class Supply:
