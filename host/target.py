@@ -75,7 +75,10 @@ class Target:
 
     @property
     def cycles_per_instruction(self) -> Sourced | None:
-        """Of the real core, where what the board counts as cycles are instructions; else None."""
+        """That the emulator assumes of the real core, where it counts instructions; else None.
+
+        The board's cycles, time and joules follow from it then.
+        """
         model = self.board.emulator
         return model.cycles_per_instruction if self.emulated and model is not None else None
 
@@ -87,7 +90,7 @@ class Target:
 
     @property
     def counts(self) -> str:
-        """What the board's counter of cycles counts: ``cycles`` or ``instructions``."""
+        """What is counted of a program, and reported: ``cycles`` or ``instructions``."""
         return "cycles" if self.cycles_per_instruction is None else "instructions"
 
     def require_cycles(self) -> None:

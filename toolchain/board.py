@@ -150,8 +150,8 @@ class EmulatorModel(_Strict):
     """Where the currents' dependence on clock and core voltage comes from."""
     current_a: EmulatedCurrents
     cycles_per_instruction: Sourced | None = None
-    """Of the real core, where the emulator executes one instruction a cycle: what the board counts
-    there are instructions. None where the emulator counts cycles."""
+    """Of the real core, where the emulator knows no cycles but only instructions: it lets each take
+    so many. None where the emulator counts cycles by itself."""
 
     def awake_a(self, clock_hz: float, core_v: float, *, running: bool) -> float:
         """A of a core that runs or waits.
@@ -332,3 +332,18 @@ def with_shunt(board: Board, shunt_ohm: float) -> Board:
     largest_a = min(board.meter.max_current_a, SHUNT_RANGE_V / shunt_ohm)
     meter = board.meter.model_copy(update={"shunt_ohm": shunt_ohm, "max_current_a": largest_a})
     return board.model_copy(update={"meter": meter})
+
+
+def with_cycles_per_instruction(board: Board, figure: Sourced) -> Board:
+    """The same board with other cycles for each instruction of its emulator.
+
+    Raises:
+        BoardFileError: the board has no emulator that counts instructions.
+    """
+    if board.emulator is None or board.emulator.cycles_per_instruction is None:
+        raise BoardFileError(
+            f"board {board.name!r} has no emulator that counts instructions",
+            hint="its emulator's cycles are its own",
+        )
+    emulator = board.emulator.model_copy(update={"cycles_per_instruction": figure})
+    return board.model_copy(update={"emulator": emulator})

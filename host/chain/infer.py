@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from host.flash import open_target
-from host.metrics import Provenance
+from host.metrics import Provenance, counted
 from host.target import Target, parse_target
 from toolchain.build import Image, build_image
 from toolchain.build.tools import CompilerName
@@ -234,15 +234,15 @@ def _figures(
     """Cycles, or instructions where an emulator counts those, and memory; None for no board."""
     if target.provenance is Provenance.UNAVAILABLE:
         return {"cycles": None, "instructions": None, "memory": None}
-    counted = {
-        "min": int(cycles.min()),
-        "median": float(np.median(cycles)),
-        "max": int(cycles.max()),
+    counts = counted(cycles, target.cycles_per_instruction)
+    figures = {
+        "min": int(counts.min()),
+        "median": float(np.median(counts)),
+        "max": int(counts.max()),
     }
-    instructions = target.cycles_per_instruction is not None
     return {
-        "cycles": None if instructions else counted,
-        "instructions": counted if instructions else None,
+        "cycles": figures if target.counts == "cycles" else None,
+        "instructions": figures if target.counts == "instructions" else None,
         "memory": _memory(image, stack_used_bytes),
     }
 

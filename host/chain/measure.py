@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -131,7 +132,7 @@ def write_report(
             optima[NOMINAL],
             windows,
             energy_provenance,
-            target.counts,
+            target.cycles_per_instruction,
         ),
         "power_states": states.as_dict(),
         "windows": {
@@ -156,12 +157,11 @@ def write_report(
         "reproduce": reproduce_commands(folder, target, settings),
     }
     write_result(path / RESULT_FILE, result)
-    pa.csv.write_csv(rows[NOMINAL], path / "rows.csv")
-    pq.write_table(rows[NOMINAL], path / "rows.parquet")
+    counted = _as_counted(rows[NOMINAL], target)
+    pa.csv.write_csv(counted, path / "rows.csv")
+    pq.write_table(counted, path / "rows.parquet")
     decided = rows[NOMINAL]["cycles"].drop_null().to_numpy()
-    model = target.cycles_per_instruction
-    cycles = decided * (1.0 if model is None else model.value)
-    latency_us = (cycles / identity["clock_hz"] * 1e6).tolist()
+    latency_us = (decided / identity["clock_hz"] * 1e6).tolist()
     (path / REPORT_FILE).write_text(
         render(result, latency_us, [asdict(window) for window in windows]), encoding="utf-8"
     )
@@ -244,7 +244,7 @@ def _metrics(
         "energy_recovery": m.energy_recovery(nominal),
         "component_reuse_rate": m.component_reuse_rate(nominal),
         "waste_generation": m.waste_generation(nominal),
-        "energy_per_decision": _energy_per_decision(replayed, nominal),
+        "energy_per_decision": _energy_per_decision(replayed, nominal, target),
         "memory_footprint": m.memory_footprint(flash, ram, provenance, limits),
         "inference_latency": m.inference_latency(
             nominal["cycles"].drop_null().to_numpy(),
@@ -265,13 +265,25 @@ def _metrics(
     }
 
 
-def _energy_per_decision(replayed: Path, nominal: pa.Table) -> Metric:
+def _as_counted(rows: pa.Table, target: Target) -> pa.Table:
+    """The rows with what the target counts in the place of the board's cycles."""
+    index = rows.schema.get_field_index("cycles")
+    cycles = rows["cycles"]
+    decided = m.counted(cycles.drop_null().to_numpy(), target.cycles_per_instruction)
+    counts = np.full(len(cycles), -1, dtype=np.int64)
+    made = cycles.is_valid().to_numpy()
+    counts[made] = decided
+    return rows.set_column(index, target.counts, pa.array(counts, mask=~made))
+
+
+def _energy_per_decision(replayed: Path, nominal: pa.Table, target: Target) -> Metric:
     provenances = read_json(replayed / "provenance.json")
     if "unmeasured" in provenances:
         return m.unavailable(m.UNITS["energy_per_decision"], provenances["unmeasured"])
-    return m.energy_of_modes(
+    energy = m.energy_of_modes(
         _read_windows(replayed), m.decisions_by_mode(nominal), Provenance(provenances["energy"])
     )
+    return m.with_assumed_cycles(energy, target.cycles_per_instruction)
 
 
 def _read_windows(replayed: Path) -> list[m.EnergyWindow]:

@@ -26,6 +26,7 @@ from host.metrics import (
     memory_footprint,
     unavailable,
     weakest,
+    with_assumed_cycles,
 )
 from host.replay import EnergyBudget, Reference, WindowPlan, measure_windows, replay
 from host.run import write_json
@@ -134,7 +135,9 @@ def _run_network(
             rows = window_rows(scenario, policy, identity)
             windows = measure_windows(client, identity, meter, *rows, [Mode.FULL], plan)
             provenance = weakest([target.provenance, meter.describe().provenance])
-            energy = energy_per_decision(windows, provenance)
+            energy = with_assumed_cycles(
+                energy_per_decision(windows, provenance), target.cycles_per_instruction
+            )
         stack_bytes = client.status().stack_used_bytes
     cycles = replayed.rows["cycles"].drop_null().to_numpy()
     pq.write_table(replayed.rows, path / f"{network.name}.parquet")

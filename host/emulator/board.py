@@ -113,6 +113,7 @@ class EmulatedBoard(BoardProcess):
         shunt_ohm: that is beside its meter; None for the board file's.
         meter: that is on its bus: ``ina219``, ``ina226``, ``ina228`` or ``none``; None for the
             board file's.
+        cycles_per_instruction: that its emulator assumes; None for the board file's.
     """
 
     def __init__(
@@ -124,6 +125,7 @@ class EmulatedBoard(BoardProcess):
         usb: bool = False,
         shunt_ohm: float | None = None,
         meter: str | None = None,
+        cycles_per_instruction: float | None = None,
     ) -> None:
         command = [sys.executable, "-m", "host.emulator", board, str(image), "--serial", serial]
         if usb:
@@ -132,6 +134,8 @@ class EmulatedBoard(BoardProcess):
             command += ["--shunt", repr(shunt_ohm)]
         if meter is not None:
             command += ["--meter", meter]
+        if cycles_per_instruction is not None:
+            command += ["--cycles-per-instruction", repr(cycles_per_instruction)]
         python_path = _with_packages(os.environ.get("PYTHONPATH"))
         super().__init__(command, {"PYTHONPATH": python_path})
 

@@ -8,8 +8,11 @@ other programs' delays. The port keeps these three in functions of their own
 code in their place, in memory that the image does not use. Time is the count of instructions, each
 of as many cycles as is assumed of the real core, plus the time that was skipped while the core
 waited; the performance counter gives the same cycles, so that the program's two clocks agree as a
-chip's do. A wait ends with an interrupt that the host has found in the chip's registers. Every other
-byte of the program is the image's.
+chip's do. A wait ends with an interrupt that the host has found in the chip's registers. Every
+other byte of the program is the image's.
+
+labwired's own UART and I2C keep its seconds, in which an instruction takes one cycle of 160 MHz:
+what they transfer while the core executes takes longer by the same factor as the instructions.
 """
 
 from __future__ import annotations

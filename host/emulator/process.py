@@ -18,7 +18,7 @@ from pathlib import Path
 
 from host.emulator.emulators import emulator_of
 from host.emulator.meters import METERS
-from toolchain.board import Board, load_board, with_shunt
+from toolchain.board import Board, Sourced, load_board, with_cycles_per_instruction, with_shunt
 from toolchain.errors import JouleloopError
 
 READ_BYTES = 4096
@@ -107,6 +107,18 @@ def _fitted(board: Board, shunt_ohm: float | None, meter: str | None) -> Board:
     return board
 
 
+def _timed(board: Board, cycles_per_instruction: float | None) -> Board:
+    if cycles_per_instruction is None:
+        return board
+    figure = Sourced(
+        value=cycles_per_instruction,
+        low=cycles_per_instruction,
+        high=cycles_per_instruction,
+        source="whoever started the emulator",
+    )
+    return with_cycles_per_instruction(board, figure)
+
+
 def main() -> int:
     """Entry of ``python -m host.emulator``."""
     parser = argparse.ArgumentParser(prog="python -m host.emulator", description=serve.__doc__)
@@ -118,9 +130,13 @@ def main() -> int:
     parser.add_argument(
         "--meter", choices=(*METERS, NO_METER), help="another meter than the board's"
     )
+    parser.add_argument(
+        "--cycles-per-instruction", type=float, help="where the emulator counts instructions"
+    )
     arguments = parser.parse_args()
     try:
         board = _fitted(load_board(arguments.board), arguments.shunt, arguments.meter)
+        board = _timed(board, arguments.cycles_per_instruction)
         metered = arguments.meter != NO_METER
         serve(board, arguments.image, arguments.serial, arguments.usb, metered)
     except JouleloopError as error:

@@ -138,7 +138,7 @@ def _holds(target: Target, program: Program) -> bool:
 def _power_on(target: Target, file: Path) -> BoardProcess:
     if target.native:
         return NativeBoard(file, serial=target.individual)
-    meter = target.board.meter
+    meter, assumed = target.board.meter, target.cycles_per_instruction
     return EmulatedBoard(
         target.board.name,
         file,
@@ -146,6 +146,7 @@ def _power_on(target: Target, file: Path) -> BoardProcess:
         usb=target.usb,
         shunt_ohm=None if meter is None else meter.shunt_ohm,
         meter=None if meter is None else meter.kind,
+        cycles_per_instruction=None if assumed is None else assumed.value,
     )
 
 

@@ -22,10 +22,12 @@ from host.metrics.flows import material_flows
 from host.metrics.metric import METRIC_NAMES, UNITS, Metric, Provenance, unavailable, weakest
 from host.metrics.node import (
     comms_overhead,
+    counted,
     energy_of_modes,
     energy_per_decision,
     inference_latency,
     memory_footprint,
+    with_assumed_cycles,
 )
 from host.metrics.power import PowerFigure, PowerStates, power_states
 from host.metrics.window import EnergyWindow, Estimate, WindowName
@@ -52,6 +54,7 @@ __all__ = [
     "component_reuse_rate",
     "composite",
     "composite_log",
+    "counted",
     "decision_quality",
     "decisions_by_mode",
     "energy_of_modes",
@@ -69,4 +72,5 @@ __all__ = [
     "unavailable",
     "waste_generation",
     "weakest",
+    "with_assumed_cycles",
 ]

@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 
 from host.metrics.decision import decision_quality
 from host.metrics.metric import Provenance
-from host.metrics.node import energy_of_modes
+from host.metrics.node import counted, energy_of_modes, with_assumed_cycles
 from host.metrics.window import EnergyWindow
+from toolchain.board import Sourced
 from toolchain.environment import Optimum
 
 FULL, FALLBACK = "full", "fallback"
@@ -33,7 +34,7 @@ def energy_saving(
     optimum: Optimum,
     windows: Sequence[EnergyWindow],
     provenance: Provenance,
-    counted: str = "cycles",
+    cycles_per_instruction: Sourced | None = None,
 ) -> dict[str, Any]:
     """Quality and joules of both networks alone, and as the energy budget mixed them.
 
@@ -46,7 +47,7 @@ def energy_saving(
         optimum: of the scenario.
         windows: of both modes, and idle.
         provenance: of the board and its meter.
-        counted: what the rows' cycles are: ``cycles``, or ``instructions`` of some emulators.
+        cycles_per_instruction: that an emulator assumed, which knows instructions alone.
 
     Returns:
         JSON values: the budget, in how many decision cycles it was reached, and for each of
@@ -55,7 +56,8 @@ def energy_saving(
     """
     counts = decisions_by_mode(rows)
     total = sum(counts.values())
-    cycles = _median_cycles(pa.concat_tables([rows, fallback_rows]))
+    medians = _medians(pa.concat_tables([rows, fallback_rows]), cycles_per_instruction)
+    what = "cycles" if cycles_per_instruction is None else "instructions"
     reached = rows.filter(pc.equal(rows["mode"], FALLBACK))["day"]
     cases = {
         "full_only": (full_rows, "reference on the host", {FULL: total}),
@@ -65,6 +67,7 @@ def energy_saving(
     entries = {}
     for name, (table, decided_by, decisions) in cases.items():
         energy = energy_of_modes(windows, decisions, provenance)
+        energy = with_assumed_cycles(energy, cycles_per_instruction)
         entries[name] = {
             "decision_quality": decision_quality(table, optimum).value,
             "decided_by": decided_by,
@@ -72,7 +75,7 @@ def energy_saving(
             "energy_per_decision_j": energy.value,
             "idle_subtracted_j": energy.detail.get("idle_subtracted_j"),
             "energy_provenance": str(energy.provenance),
-            f"median_{counted}": {mode: cycles.get(mode) for mode in decisions},
+            f"median_{what}": {mode: medians.get(mode) for mode in decisions},
         }
     return {
         "budget_j_per_decision_cycle": budget["limit_j"],
@@ -84,8 +87,8 @@ def energy_saving(
     }
 
 
-def _median_cycles(rows: pa.Table) -> dict[str, float]:
+def _medians(rows: pa.Table, cycles_per_instruction: Sourced | None) -> dict[str, float]:
     decided = rows.filter(rows["mode"].is_valid())
     modes = decided["mode"].to_numpy(zero_copy_only=False)
-    cycles = decided["cycles"].to_numpy()
-    return {str(mode): float(np.median(cycles[modes == mode])) for mode in np.unique(modes)}
+    counts = counted(decided["cycles"].to_numpy(), cycles_per_instruction)
+    return {str(mode): float(np.median(counts[modes == mode])) for mode in np.unique(modes)}

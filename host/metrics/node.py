@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -161,8 +162,8 @@ def inference_latency(
         cycles: integers (n,), the board's own count of each decision.
         clock_hz: of the core that counted.
         provenance: of the core.
-        cycles_per_instruction: of the real core, where the counts are instructions, not cycles;
-            the latency is modelled then.
+        cycles_per_instruction: that an emulator assumed, where it knows instructions alone; the
+            latency is modelled then, and the instructions are in ``detail``.
 
     Raises:
         InputError: a count or the clock is not positive.
@@ -176,22 +177,56 @@ def inference_latency(
             f"{int(cycles.min())} cycles at {clock_hz} Hz: a clock that did not run",
             hint="refuse the measurement",
         )
-    factor = 1.0 if cycles_per_instruction is None else cycles_per_instruction.value
-    seconds = cycles * factor / clock_hz
+    seconds = cycles / clock_hz
     detail: dict[str, Any] = {
         "p95_s": float(np.percentile(seconds, 95)),
         "max_s": float(seconds.max()),
         "clock_hz": float(clock_hz),
         "decisions": int(cycles.size),
     }
-    counted = float(np.median(cycles))
     if cycles_per_instruction is None:
-        detail["median_cycles"] = counted
+        detail["median_cycles"] = float(np.median(cycles))
     else:
         provenance = weakest([provenance, Provenance.MODELLED])
-        detail["median_instructions"] = counted
+        detail["median_instructions"] = float(np.median(counted(cycles, cycles_per_instruction)))
         detail["cycles_per_instruction"] = cycles_per_instruction.model_dump()
     return Metric(float(np.median(seconds)), unit, provenance, detail)
+
+
+def counted(cycles: np.ndarray, cycles_per_instruction: Sourced | None) -> np.ndarray:
+    """What is reported of a board's counts: the cycles, or the instructions that they stand for.
+
+    An emulator that assumes the cycles of an instruction counts those in whole cycles, so that the
+    instructions may be one off.
+
+    Args:
+        cycles: integers (n,), the board's own counts.
+        cycles_per_instruction: that the emulator assumed; None where it counts cycles.
+
+    Returns:
+        int64 (n,).
+    """
+    if cycles_per_instruction is None:
+        return np.asarray(cycles, dtype=np.int64)
+    return np.rint(np.asarray(cycles) / cycles_per_instruction.value).astype(np.int64)
+
+
+def with_assumed_cycles(energy: Metric, cycles_per_instruction: Sourced | None) -> Metric:
+    """An energy that was emulated with assumed cycles, with the assumption in its ``detail``.
+
+    What a decision takes is proportional to how long its instructions run, so the assumption's
+    range is one of the energy: ``assumed_range_j``, of the board total.
+
+    Args:
+        energy: as :func:`energy_per_decision` or :func:`energy_of_modes` gives it.
+        cycles_per_instruction: that the emulator assumed; None where it counts cycles.
+    """
+    if cycles_per_instruction is None or energy.value is None:
+        return energy
+    assumed = cycles_per_instruction
+    ends = [energy.value * end / assumed.value for end in (assumed.low, assumed.high)]
+    detail = {"cycles_per_instruction": assumed.model_dump(), "assumed_range_j": ends}
+    return replace(energy, detail=energy.detail | detail)
 
 
 def comms_overhead(

@@ -176,6 +176,10 @@ class EnergyDetail(Energies):
     """J of one decision of the replay: the mean over both networks' decisions."""
 
     modes: Modes
+    cycles_per_instruction: Sourced | None = None
+    """That an emulator assumed of the real core; what a decision takes is proportional to it."""
+    assumed_range_j: tuple[float, float] | None = None
+    """J, board total, over that assumption's range."""
 
 
 class EnergyPerDecision(Strict):
@@ -258,7 +262,7 @@ class LatencyDetail(Strict):
     median_instructions: AtLeast0 | None = None
     """Median count of a decision, where it counts instructions."""
     cycles_per_instruction: Sourced | None = None
-    """Of the real core, which instructions were turned into time by."""
+    """Of the real core: an assumption or a calibration's, by which instructions are time."""
 
 
 class InferenceLatency(Strict):

@@ -10,13 +10,16 @@ from host.metrics import (
     Metric,
     Provenance,
     comms_overhead,
+    counted,
     energy_of_modes,
     energy_per_decision,
     inference_latency,
     memory_footprint,
     unavailable,
     weakest,
+    with_assumed_cycles,
 )
+from toolchain.board import Sourced
 from toolchain.errors import InputError
 
 EMULATED = Provenance.EMULATED
@@ -151,6 +154,22 @@ def test_latency_by_hand():
     assert metric.detail["max_s"] == pytest.approx(101 * 10e-6)
     assert metric.detail["median_cycles"] == 51 * 1_250
     assert metric.detail["decisions"] == 101
+
+
+def test_an_emulators_assumed_cycles_are_named_and_instructions_found_again():
+    assumed = Sourced(value=1.25, low=1.0, high=1.5, source="assumption: made up")
+    metric = inference_latency(np.array([1_250, 2_500, 3_751]), 125e6, EMULATED, assumed)
+    assert metric.value == pytest.approx(20e-6) and metric.provenance is Provenance.MODELLED
+    assert "median_cycles" not in metric.detail
+    assert metric.detail["median_instructions"] == 2_000
+    assert counted(np.array([1_250, 3_751]), assumed).tolist() == [1_000, 3_001]
+    assert counted(np.array([1_250]), None).tolist() == [1_250]
+    energy = with_assumed_cycles(energy_per_decision([_busy(1.25)], EMULATED), assumed)
+    assert energy.provenance is EMULATED
+    assert energy.detail["assumed_range_j"] == pytest.approx([1.0e-3, 1.5e-3])
+    assert energy.detail["cycles_per_instruction"]["source"] == "assumption: made up"
+    nothing = energy_per_decision([], EMULATED)
+    assert with_assumed_cycles(nothing, assumed) == nothing
 
 
 def test_latency_of_a_clock_that_did_not_run_is_refused():
