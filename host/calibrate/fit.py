@@ -85,9 +85,9 @@ def calibration_of(observed: Observed, target: Target) -> Calibration:
     fit = fit_cost_model(
         [_counted(network) for network in fitted],
         weights_in_ram=in_ram,
-        energy_j_per_cycle=energy.per("cycle") if energy else _stated(stated),
-        energy_j_per_byte=0.0,
-        source=origin + ("" if energy else "; energy per cycle of the board file, for no meter"),
+        energy_j_per_cycle=energy.per("cycle") if energy else _stated(stated).energy_j_per_cycle,
+        energy_j_per_byte=0.0 if energy else _stated(stated).energy_j_per_byte,
+        source=origin + ("" if energy else "; energy of the board file, for no meter"),
     )
     model = fit.cost_model
     if energy and not in_ram:
@@ -142,9 +142,9 @@ def complaints(calibration: Calibration) -> list[str]:
     return said
 
 
-def _stated(model: CostModel | None) -> float:
+def _stated(model: CostModel | None) -> CostModel:
     assert model is not None
-    return model.energy_j_per_cycle
+    return model
 
 
 def _counted(network: ObservedNetwork) -> CountedNetwork:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +112,7 @@ def _replay_to_board(
     scenario = load_scenario(folder.artifact("generate"))
     policy, fallback = (QuantizedPolicy(model) for model in quantized_models(folder))
     reference = Reference(policy, fallback)
-    nothing = EnergyBudget(0.0, budget.energy_j_per_cycle)
+    nothing = replace(budget, limit_j=0.0)
     image = load_image(folder.artifact("build"))
 
     with open_target(target, image, flash=flash) as (client, identity):

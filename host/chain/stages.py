@@ -348,7 +348,8 @@ class Chain:
 
         recorded = self.folder.stages.get(REPLAY.name, {}).get("parameters", {})
         asked = energy_budget or recorded.get("energy_budget_asked")
-        budget = budget_of(_calibrated(target.board), asked)
+        board, source = _calibrated(target.board)
+        budget = budget_of(board, asked, energy_source=source)
         choice = parse_meter(meter or recorded.get("meter"))
         sizes = self.settings.sizes
         parameters = {
@@ -404,14 +405,15 @@ class Chain:
         return ran
 
 
-def _calibrated(board: Board) -> Board:
-    """The board with the cost model of its own calibration, where there is one."""
+def _calibrated(board: Board) -> tuple[Board, str]:
+    """The board with the cost model of its own calibration, where there is one; and whose it is."""
+    from host.replay import BOARD_FILE
     from toolchain.policy.calibration import kept_calibration
 
     calibration = kept_calibration(state_folder(), board)
     if calibration is None:
-        return board
-    return board.model_copy(update={"cost_model": calibration.cost_model})
+        return board, BOARD_FILE
+    return board.model_copy(update={"cost_model": calibration.cost_model}), calibration.energy_from
 
 
 def scenario_parameters(settings: Settings) -> ScenarioParameters:

@@ -27,7 +27,7 @@ def decisions_by_mode(rows: pa.Table) -> dict[str, int]:
 
 
 def energy_saving(
-    budget: Mapping[str, float | None],
+    budget: Mapping[str, Any],
     rows: pa.Table,
     fallback_rows: pa.Table,
     full_rows: pa.Table,
@@ -40,7 +40,7 @@ def energy_saving(
 
     Args:
         budget: ``limit_j`` of a decision cycle and ``energy_j_per_cycle``, which the board counted
-            with; None where there is none.
+            with; None where there is none. ``energy_source`` says where the latter is from.
         rows: decided by the board under the budget.
         fallback_rows: of the same scenario, decided by the board with nothing to spend.
         full_rows: of the same scenario, decided on the host by the full network's reference.
@@ -80,6 +80,7 @@ def energy_saving(
     return {
         "budget_j_per_decision_cycle": budget["limit_j"],
         "energy_j_per_cycle": budget["energy_j_per_cycle"],
+        "energy_j_per_cycle_source": budget.get("energy_source"),
         "accounting": str(Provenance.MODELLED),
         "decision_cycles": len(rows.filter(rows["mode"].is_valid())["day"].unique()),
         "decision_cycles_at_the_budget": len(reached.unique()),

@@ -1,6 +1,6 @@
 """Replay: a scenario decided by the board in closed loop, and its energy windows."""
 
-from host.replay.budget import EnergyBudget, energy_budget
+from host.replay.budget import BOARD_FILE, EnergyBudget, energy_budget
 from host.replay.closed_loop import Replay, replay
 from host.replay.judging import RanWindow, check_windows, judge_windows
 from host.replay.reference import Reference
@@ -22,6 +22,7 @@ from host.replay.windows import (
 
 __all__ = [
     "ALL_KINDS",
+    "BOARD_FILE",
     "DECISIONS",
     "FALLBACK_ONLY",
     "NOMINAL",

@@ -20,6 +20,7 @@ from toolchain.protocol import NO_BUDGET_FJ, BudgetRequest, Mode
 
 FJ_PER_J = 1e15
 _MOST_FJ_PER_CYCLE = 2**32 - 1
+BOARD_FILE = "board file"
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class EnergyBudget:
         limit_j: J for each decision cycle; 0 for the fallback alone, None for no limit.
         energy_j_per_cycle: J of one core clock cycle; None where nothing states it, which only a
             limit of 0 or none does without.
+        energy_source: where that figure is from, in words.
 
     Raises:
         InputError: a figure is missing, or out of the range that the link carries.
@@ -37,6 +39,7 @@ class EnergyBudget:
 
     limit_j: float | None
     energy_j_per_cycle: float | None
+    energy_source: str | None = None
 
     def __post_init__(self) -> None:
         most_j = (NO_BUDGET_FJ - 1) / FJ_PER_J
@@ -96,25 +99,29 @@ def demanded_modes(budget: BudgetRequest, cycles: np.ndarray) -> np.ndarray:
     return modes
 
 
-def energy_budget(board: Board, asked: str | None = None) -> EnergyBudget:
+def energy_budget(
+    board: Board, asked: str | None = None, *, energy_source: str = BOARD_FILE
+) -> EnergyBudget:
     """The budget that is asked for, else the one that the board file states, else none.
 
     Args:
         board: states the energy per core cycle, too.
         asked: J for each decision cycle as text, or ``none`` for no limit.
+        energy_source: of that energy, in words.
 
     Raises:
         InputError: not a number, out of range, or the board states no energy per cycle.
     """
     costs, saving = board.cost_model, board.energy_saving
     per_cycle = None if costs is None else costs.energy_j_per_cycle
+    source = None if costs is None else energy_source
     if asked is None:
         limit_j = None if saving is None else saving.budget_j_per_decision_cycle
-        return EnergyBudget(limit_j, per_cycle)
+        return EnergyBudget(limit_j, per_cycle, source)
     if asked == "none":
-        return EnergyBudget(None, per_cycle)
+        return EnergyBudget(None, per_cycle, source)
     try:
-        return EnergyBudget(float(asked), per_cycle)
+        return EnergyBudget(float(asked), per_cycle, source)
     except ValueError as error:
         raise InputError(
             f"energy budget {asked!r} is not a number",

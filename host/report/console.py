@@ -88,8 +88,10 @@ def budget_text(saving: Mapping[str, Any]) -> str:
     share = saving["as_decided"]["decisions"]["fallback"] / max(
         1, sum(saving["as_decided"]["decisions"].values())
     )
+    per_cycle, source = saving["energy_j_per_cycle"], saving.get("energy_j_per_cycle_source")
+    booked = "" if per_cycle is None else f", {format_value(per_cycle, 'J')} a cycle ({source})"
     return (
         f"budget {format_value(limit, 'J')} for each decision cycle (a day), reached in "
         f"{saving['decision_cycles_at_the_budget']} of {saving['decision_cycles']}; the fallback "
-        f"made {share:.1%} of the decisions"
+        f"made {share:.1%} of the decisions{booked}"
     )

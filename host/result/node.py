@@ -33,7 +33,9 @@ class EnergySaving(Strict):
     budget_j_per_decision_cycle: AtLeast0 | None
     """J of a day's decisions; null without a budget."""
     energy_j_per_cycle: AtLeast0 | None
-    """J that the board books for each count."""
+    """J that the board books for each cycle."""
+    energy_j_per_cycle_source: str | None
+    """Whose figure that is: the board file's, or a calibration's."""
     accounting: Computed
     decision_cycles: Count
     """Days on which something was decided."""

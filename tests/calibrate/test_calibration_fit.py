@@ -15,6 +15,7 @@ from host.metrics import EnergyWindow
 from host.target import parse_target
 from toolchain.errors import BoardFileError, MeasurementError
 from toolchain.policy.calibration import FLASH_TERM, LEAST_NETWORKS
+from toolchain.policy.sizing import size_policy
 
 TARGET = parse_target("pico@emulator")
 CLOCK_HZ = 125_000_000
@@ -141,7 +142,12 @@ def test_without_a_meter_cycles_are_fitted_and_the_board_files_energy_is_named()
     calibration = calibration_of(bare, TARGET)
     stated = TARGET.board.cost_model
     assert calibration.cost_model.energy_j_per_cycle == stated.energy_j_per_cycle
-    assert "of the board file, for no meter" in calibration.cost_model.source
+    assert calibration.cost_model.energy_j_per_byte == stated.energy_j_per_byte
+    assert "energy of the board file, for no meter" in calibration.cost_model.source
+    assert not calibration.energy_measured and "had no meter" in calibration.energy_from
+    sizing = size_policy(TARGET.board, calibration=calibration)
+    assert "emulated calibration, energy of the board file" in sizing.reason
+    assert calibration_of(made, TARGET).energy_from.startswith("emulated calibration of")
     assert "energy" not in calibration.evidence.fits
     assert calibration.evidence.energy_per == {}
     silent = replace(TARGET, board=TARGET.board.model_copy(update={"cost_model": None}))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from host.replay import EnergyBudget, energy_budget
+from host.replay import BOARD_FILE, EnergyBudget, energy_budget
 from host.replay.budget import demanded_modes
 from toolchain.board import load_board
 from toolchain.build import protocol_header
@@ -52,9 +52,10 @@ def test_the_board_files_budget_and_what_is_asked_for() -> None:
     assert pico.energy_saving is not None and pico.cost_model is not None
     per_cycle = pico.cost_model.energy_j_per_cycle
     stated = pico.energy_saving.budget_j_per_decision_cycle
-    assert energy_budget(pico) == EnergyBudget(stated, per_cycle)
-    assert energy_budget(pico, "none") == EnergyBudget(None, per_cycle)
-    assert energy_budget(pico, "2e-5") == EnergyBudget(2e-5, per_cycle)
+    assert energy_budget(pico) == EnergyBudget(stated, per_cycle, BOARD_FILE)
+    assert energy_budget(pico, "none") == EnergyBudget(None, per_cycle, BOARD_FILE)
+    assert energy_budget(pico, "2e-5") == EnergyBudget(2e-5, per_cycle, BOARD_FILE)
+    assert energy_budget(pico, energy_source="a calibration").energy_source == "a calibration"
     silent = pico.model_copy(update={"energy_saving": None, "cost_model": None})
     assert energy_budget(silent) == EnergyBudget(None, None)
     with pytest.raises(InputError, match="no energy per core cycle"):

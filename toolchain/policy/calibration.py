@@ -110,6 +110,21 @@ class Calibration(_Strict):
     cost_model: CostModel
     evidence: Evidence | None = None
 
+    @property
+    def energy_measured(self) -> bool:
+        """Whether a meter was there; without one, J per cycle are those of the board file."""
+        return self.evidence is None or bool(self.evidence.energy_per)
+
+    @property
+    def energy_from(self) -> str:
+        """Whose its J per cycle are, in words."""
+        if not self.energy_measured:
+            return f"board file, as the {self.provenance} calibration had no meter"
+        made = (
+            "" if self.evidence is None else f" of {self.evidence.made} on {self.evidence.target}"
+        )
+        return f"{self.provenance} calibration{made}"
+
     def save(self, file: Path) -> None:
         """Write the file, whole or not at all."""
         file.parent.mkdir(parents=True, exist_ok=True)

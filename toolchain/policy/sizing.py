@@ -175,6 +175,8 @@ def size_policy(
     if calibration is not None and calibration.board != board.name:
         raise BoardFileError(f"a calibration of {calibration.board!r} for board {board.name!r}")
     origin = "board file" if calibration is None else f"{calibration.provenance} calibration"
+    if calibration is not None and not calibration.energy_measured:
+        origin += ", energy of the board file"
     allowed = _allowed(limits)
 
     def taken(width: int) -> tuple[tuple[int, ...], NetworkCost, dict[str, float]]:
