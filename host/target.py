@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from host.plugged import is_usb_location
-from toolchain.board import Board, Sourced, at_clock, load_board, with_shunt
+from toolchain.board import (
+    Board,
+    Sourced,
+    at_clock,
+    load_board,
+    with_cycles_per_instruction,
+    with_shunt,
+)
 from toolchain.errors import TargetError
 
 if TYPE_CHECKING:
@@ -146,7 +153,8 @@ def parse_target(
 
     Raises:
         TargetError: the place is none, or the board cannot be there.
-        BoardFileError: no such board, or one that has no clock or shunt to change.
+        BoardFileError: no such board, one that has no clock or shunt to change, or a calibration
+            that cannot be read.
     """
     name, at, where = text.partition("@")
     board = load_board(name)
@@ -166,6 +174,8 @@ def parse_target(
         raise TargetError(
             f"board {name!r} has no [usb] in its board file", hint=f"use {name}@{EMULATOR}"
         )
+    if where == EMULATOR:
+        board = _with_silicons_cycles(board)
     plugged = (not at) or _is_port(where) or is_usb_location(where) or _SERIAL.fullmatch(where)
     if where != EMULATOR and not plugged:
         raise TargetError(
@@ -174,6 +184,18 @@ def parse_target(
             f"{name}@/dev/ttyUSB0 or {name}@rfc2217://HOST:PORT",
         )
     return Target(board, where, usb)
+
+
+def _with_silicons_cycles(board: Board) -> Board:
+    """With the cycles of an instruction that a calibration measured, in place of an assumption."""
+    if board.emulator is None or board.emulator.cycles_per_instruction is None:
+        return board
+    from host.flash.state import state_folder  # brings the flashers, and they this module
+    from toolchain.policy.calibration import kept_calibration
+
+    calibration = kept_calibration(state_folder(), board)
+    figure = None if calibration is None else calibration.silicon_cycles_per_instruction
+    return board if figure is None else with_cycles_per_instruction(board, figure)
 
 
 def _is_port(where: str) -> bool:

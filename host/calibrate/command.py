@@ -32,16 +32,20 @@ class Calibrated:
         calibration: with all its evidence.
         file: where it is kept, or would have been.
         complaints: why it is not kept; empty when it is.
+        outside_specification: whether the clock is faster than the chip's maker specifies.
     """
 
     calibration: Calibration
     file: Path
     complaints: tuple[str, ...]
+    outside_specification: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """JSON values: the calibration's own, where it is, and the errors' limits."""
         return {
             **self.calibration.model_dump(mode="json", by_alias=True),
+            "cycles_provenance": self.calibration.cycles_provenance,
+            "outside_specification": self.outside_specification,
             "kept": not self.complaints,
             "complaints": list(self.complaints),
             "file": str(self.file),
@@ -79,7 +83,6 @@ def calibrate(
     """
     target = parse_target(target_text, clock_hz=clock_hz, shunt_ohm=shunt_ohm)
     target.require_board()
-    target.require_cycles()
     choice = live_meter(meter, target)
     file = calibration_file(state_folder(), target.board)
     kept = kept_calibration(state_folder(), target.board)
@@ -97,4 +100,5 @@ def calibrate(
     said = tuple(complaints(calibration))
     if not said:
         calibration.save(file)
-    return Calibrated(calibration, file, said)
+    outside = target.board.cpu.outside_specification(calibration.clock_hz)
+    return Calibrated(calibration, file, said, outside)

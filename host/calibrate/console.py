@@ -7,8 +7,15 @@ from rich.table import Table
 
 from host.calibrate.command import Calibrated
 from host.calibrate.fit import MOST_CYCLES_ERROR
+from host.meter import meter_text
 from host.report.figures import si_prefix
-from toolchain.policy.calibration import FLASH_TERM, Evidence, FitRecord, FittedFigure
+from toolchain.policy.calibration import (
+    FLASH_TERM,
+    Calibration,
+    Evidence,
+    FitRecord,
+    FittedFigure,
+)
 
 LABELS = {
     "mac": "MAC",
@@ -32,15 +39,24 @@ def print_calibration(made: Calibrated, console: Console) -> None:
     assert evidence is not None
     console.print(
         f"{evidence.target}: {calibration.board} {evidence.chip_id} at "
-        f"{calibration.clock_hz / 1e6:g} MHz, {calibration.provenance}; 95 % intervals",
+        f"{calibration.clock_hz / 1e6:g} MHz"
+        + (" (outside of the chip's specification)" if made.outside_specification else "")
+        + f", {calibration.provenance}; 95 % intervals",
         markup=False,
+        soft_wrap=True,
     )
+    _print_cycles(calibration, evidence, console)
     console.print(_costs(evidence))
     console.print()
     if evidence.energy_per:
         console.print(_joule_table(evidence))
+        console.print(_meter_text(evidence), markup=False, soft_wrap=True)
     else:
-        console.print("energy: unavailable, for no meter answers; the board file's is kept")
+        console.print(
+            "energy: unavailable, no meter measured; J per cycle of the board file are kept",
+            markup=False,
+            soft_wrap=True,
+        )
     console.print()
     for name, record in evidence.fits.items():
         console.print(_fit_text(name, record), markup=False, soft_wrap=True)
@@ -60,6 +76,30 @@ def print_calibration(made: Calibrated, console: Console) -> None:
             markup=False,
             soft_wrap=True,
         )
+
+
+def _print_cycles(calibration: Calibration, evidence: Evidence, console: Console) -> None:
+    """What a cycle is, where instructions were counted."""
+    assumed, measured = evidence.assumed_cycles_per_instruction, calibration.cycles_per_instruction
+    if assumed is not None:
+        console.print(
+            f"cycles: modelled, {assumed.value:g} ({assumed.low:g} to {assumed.high:g}) a counted "
+            f"instruction; {assumed.source}",
+            markup=False,
+            soft_wrap=True,
+        )
+    if measured is not None:
+        console.print(
+            f"cycles per instruction: {_interval(measured)}, {calibration.provenance}; "
+            "instructions counted by the emulator with the same images",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _meter_text(evidence: Evidence) -> str:
+    meter = evidence.meter
+    return "" if meter is None else f"energy measured by: {meter_text(meter)}"
 
 
 def _table(*headings: str) -> Table:

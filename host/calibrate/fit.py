@@ -82,6 +82,8 @@ def calibration_of(observed: Observed, target: Target) -> Calibration:
         )
     in_ram = stated.weights_in_ram if stated else True
     origin = f"{len(fitted)} networks on {target}"
+    if target.cycles_per_instruction is not None:
+        origin += f"; instructions counted, {target.cycles_per_instruction.value:g} cycles each"
     fit = fit_cost_model(
         [_counted(network) for network in fitted],
         weights_in_ram=in_ram,
@@ -112,13 +114,43 @@ def calibration_of(observed: Observed, target: Target) -> Calibration:
             np.array([n.cycles for n in judged]), np.array([n.cycles_predicted for n in judged])
         ),
         held_out_energy_r2=energy_r2,
+        meter=None if observed.meter is None else observed.meter.as_dict(),
+        assumed_cycles_per_instruction=target.cycles_per_instruction,
     )
     return Calibration(
         board=board.name,
         clock_hz=identity.clock_hz,
         provenance="emulated" if target.provenance is Provenance.EMULATED else "measured",
         cost_model=model,
+        cycles_per_instruction=_cycles_per_instruction(observed, target),
         evidence=evidence,
+    )
+
+
+def _cycles_per_instruction(observed: Observed, target: Target) -> FittedFigure | None:
+    """Cycles that the board took over the instructions that its emulator counted.
+
+    The interval holds the fit's own and the ratio of every network, held-out ones too: it is for
+    programs that were not counted. None where the cycles were not a board's, or where nothing
+    counted instructions.
+    """
+    networks = observed.networks
+    if target.provenance is not Provenance.MEASURED or observed.identity.emulated:
+        return None
+    instructions = [n.instructions for n in networks if n.instructions is not None]
+    if len(instructions) < len(networks):
+        return None
+    fitted = [n for n in networks if not n.benchmark.held_out]
+    squares = fit_least_squares(
+        np.array([[n.instructions] for n in fitted]), np.array([n.cycles for n in fitted])
+    )
+    (figure,) = squares.coefficients
+    ratios = [n.cycles / each for n, each in zip(networks, instructions, strict=True)]
+    return FittedFigure(
+        value=figure.value,
+        low=min(figure.low, *ratios),
+        high=max(figure.high, *ratios),
+        unit="cycle/instruction",
     )
 
 

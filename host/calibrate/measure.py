@@ -6,7 +6,7 @@ Images are built ahead, one at a time, while the board works on those before.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,10 +21,10 @@ from host.chain.at_once import run_jobs
 from host.chain.windows import meter_of, opened_host_meter
 from host.flash import open_target
 from host.link import BoardClient, Identity, check_identity
-from host.meter import MeterChoice
-from host.metrics import EnergyWindow
+from host.meter import MeterChoice, MeterDescription
+from host.metrics import EnergyWindow, counted
 from host.replay import ALL_KINDS, WindowPlan, measure_windows
-from host.target import Target
+from host.target import EMULATOR, Target
 from toolchain.build import Image, build_image
 from toolchain.compile import compile_model, golden, kernels_for_core
 from toolchain.compile.synthetic import reference_network
@@ -46,12 +46,15 @@ class ObservedNetwork:
         cycles: of one whole decision, the median over :data:`ROWS` random rows.
         flash_bytes: of the network's code and constants.
         windows: of its decisions, refused ones included.
+        instructions: of one whole decision, counted by an emulator with the same image; None where
+            the board's emulator counts cycles.
     """
 
     benchmark: MicroBenchmark
     cycles: float
     flash_bytes: int
     windows: tuple[EnergyWindow, ...] = ()
+    instructions: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,13 @@ class Observed:
         networks: in the set's order.
         states: windows without decisions: idle, and where the board has them asleep, waking up and
             sending.
+        meter: what measured the windows; None where there is none.
     """
 
     identity: Identity
     networks: tuple[ObservedNetwork, ...]
     states: tuple[EnergyWindow, ...]
+    meter: MeterDescription | None = None
 
 
 def observe(
@@ -114,6 +119,7 @@ def observe(
         identity=first,
         networks=tuple(one.network for one in ran),
         states=tuple(window for one in ran for window in one.states),
+        meter=next((one.meter for one in ran if one.meter is not None), None),
     )
 
 
@@ -124,6 +130,7 @@ class _Ran:
     identity: Identity
     network: ObservedNetwork
     states: tuple[EnergyWindow, ...]
+    meter: MeterDescription | None
 
 
 def _run(
@@ -136,17 +143,45 @@ def _run(
 ) -> _Ran:
     inputs, masks = _rows(benchmark.widths)
     windows: list[EnergyWindow] = []
+    described = None
     with (
         opened_host_meter(choice) as on_host,
         open_target(target, image) as (client, identity),
     ):
-        cycles = _decide(client, data, inputs, masks, benchmark)
+        counts = _decide(client, data, inputs, masks, benchmark)
         meter = meter_of(choice, on_host, client, identity, target)
         if benchmark.energy and meter is not None:
             windows = measure_windows(client, identity, meter, inputs, masks, [Mode.FULL], plan)
+            described = meter.describe()
+    instructions = _instructions(
+        target, counts, lambda twin: _decide_on(twin, benchmark, data, image)
+    )
     own = tuple(window for window in windows if window.kind == "inference")
     states = tuple(window for window in windows if window.kind != "inference")
-    return _Ran(identity, ObservedNetwork(benchmark, cycles, image.size.network, own), states)
+    network = ObservedNetwork(
+        benchmark, float(np.median(counts)), image.size.network, own, instructions
+    )
+    return _Ran(identity, network, states, described)
+
+
+def _instructions(
+    target: Target, counts: np.ndarray, decide_on: Callable[[Target], np.ndarray]
+) -> float | None:
+    """Instructions of a decision, where the board's emulator counts those.
+
+    A board has its cycles counted; the emulated one, with the same image and the same rows,
+    executes as many instructions.
+    """
+    twin = target if target.emulated else replace(target, where=EMULATOR, usb=False)
+    if twin.cycles_per_instruction is None:
+        return None
+    counts = counts if target.emulated else decide_on(twin)
+    return float(np.median(counted(counts, twin.cycles_per_instruction)))
+
+
+def _decide_on(target: Target, benchmark: MicroBenchmark, data: bytes, image: Image) -> np.ndarray:
+    with open_beside(target, image) as (client, _):
+        return _decide(client, data, *_rows(benchmark.widths), benchmark)
 
 
 @contextmanager
@@ -193,8 +228,8 @@ def _decide(
     inputs: np.ndarray,
     masks: np.ndarray,
     benchmark: MicroBenchmark,
-) -> float:
-    """Cycles of one decision; figures of a program that decides something else are no figures."""
+) -> np.ndarray:
+    """Cycles of each decision, (ROWS,); a program that decides otherwise has no figures."""
     made = client.decide(inputs, masks)
     expected = choose(golden(data, inputs), masks)
     if not np.array_equal(made.actions, expected):
@@ -203,4 +238,4 @@ def _decide(
             f"reference {expected.tolist()}",
             hint="run 'jouleloop infer' with such a network to see which output is off",
         )
-    return float(np.median(made.cycles))
+    return made.cycles

@@ -191,7 +191,11 @@ def infer(
         if summary["equal_to_reference"]
         else f"within {summary['largest_difference']:.1e} of the reference"
     )
-    print(f"{target}: {summary['rows']} inferences by {summary['engine']}, {agreement}")
+    outside = summary["identity"]["outside_specification"]
+    print(
+        f"{target}: {summary['rows']} inferences by {summary['engine']}, {agreement}"
+        + ("; clock outside of the chip's specification" if outside else "")
+    )
     memory = summary["memory"]
     if memory is None:
         print("cycles, memory: unavailable, since a process of this machine is no board")

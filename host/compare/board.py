@@ -15,7 +15,7 @@ from rich.progress import Progress
 
 from host.chain.at_once import run_jobs
 from host.chain.replay import window_rows
-from host.chain.windows import meter_of, opened_host_meter, why_unmeasured
+from host.chain.windows import NO_METER, meter_of, opened_host_meter, why_unmeasured
 from host.compare.network import ComparedNetwork
 from host.flash import open_target
 from host.meter import MeterChoice
@@ -80,8 +80,9 @@ def run_on_board(
 ) -> None:
     """Replay the scenario to the target with every network, and measure its windows.
 
-    Leaves ``NAME.parquet``, the rows, and ``NAME.json``: latency, energy, memory and identity. What
-    an interrupted attempt has finished is kept; a replay in it goes on at its first missing day.
+    Leaves ``NAME.parquet``, the rows, and ``NAME.json``: latency, energy, memory, meter and
+    identity. What an interrupted attempt has finished is kept; a replay in it goes on at its first
+    missing day.
 
     Raises:
         MismatchError: the board decided otherwise than the reference.
@@ -131,7 +132,9 @@ def _run_network(
         bar.update(task, description=f"windows of {network.name}")
         meter = meter_of(choice, on_host, client, identity, target)
         windows, energy = [], unavailable(UNITS["energy_per_decision"], why_unmeasured(choice))
+        measured_by: dict[str, Any] = {"kind": NO_METER, "reason": why_unmeasured(choice)}
         if meter is not None:
+            measured_by = meter.describe().as_dict()
             rows = window_rows(scenario, policy, identity)
             windows = measure_windows(client, identity, meter, *rows, [Mode.FULL], plan)
             provenance = weakest([target.provenance, meter.describe().provenance])
@@ -145,6 +148,7 @@ def _run_network(
         _file(path, network),
         {
             "identity": asdict(identity),
+            "meter": measured_by,
             "decisions": len(cycles),
             "latency": inference_latency(
                 cycles, identity.clock_hz, target.provenance, target.cycles_per_instruction

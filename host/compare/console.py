@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from host.compare.result import CSV_FILE, PAGE_FILE, RESULT_FILE
-from host.report import format_value
+from host.meter import meter_text
+from host.report import assumed_text, format_value
 
 
 def print_comparison(result: Mapping[str, Any], path: Path, console: Console) -> None:
@@ -22,16 +23,26 @@ def print_comparison(result: Mapping[str, Any], path: Path, console: Console) ->
         console: to print on.
     """
     identity = result["identity"]
-    latency = next(iter(result["networks"].values()))["latency"]["provenance"]
+    latency = next(iter(result["networks"].values()))["latency"]
+    meter = result["meter"]
     console.print(
         f"{result['target']}: {identity['board']} {identity['chip_id']} at "
         f"{identity['clock_hz'] / 1e6:g} MHz"
-        + (" (outside the chip's specification)" if identity["outside_specification"] else "")
-        + f"; energy and memory {result['provenance']}, latency {latency}, "
-        f"quality modelled over {result['held_out_scenarios']} held-out scenarios",
+        + (" (outside of the chip's specification)" if identity["outside_specification"] else "")
+        + f"; energy {result['energy_provenance']}, memory {result['provenance']}, latency "
+        f"{latency['provenance']}, quality modelled over {result['held_out_scenarios']} held-out "
+        "scenarios",
         markup=False,
         soft_wrap=True,
     )
+    console.print(
+        f"meter: {meter['reason']}" if "reason" in meter else f"meter: {meter_text(meter)}",
+        markup=False,
+        soft_wrap=True,
+    )
+    assumed = latency["detail"].get("cycles_per_instruction")
+    if assumed is not None:
+        console.print(assumed_text(assumed), markup=False, soft_wrap=True)
     for table in (_accuracy(result), _energy(result), _costs(result)):
         console.print(table)
         console.print()

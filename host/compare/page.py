@@ -10,8 +10,9 @@ import jinja2
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from host.meter import meter_text
 from host.metrics.window import NORMAL_95
-from host.report import TEMPLATES, format_value
+from host.report import TEMPLATES, assumed_text, format_value
 from host.report.page import LAYOUT
 
 
@@ -22,7 +23,11 @@ def render(result: Mapping[str, Any]) -> str:
         autoescape=True,
         trim_blocks=True,
     )
-    environment.globals["format_value"] = format_value
+    environment.globals |= {
+        "format_value": format_value,
+        "meter_text": meter_text,
+        "assumed_text": assumed_text,
+    }
     plots = {}
     if result["pareto_front"]:
         plots = {

@@ -15,7 +15,7 @@ from host.compare.board import ON_BOARD_NAME
 from host.compare.network import ComparedNetwork
 from host.compare.page import render
 from host.compare.quality import QUALITY_NAME, Judged, read_judged
-from host.metrics import Provenance, decision_quality
+from host.metrics import Provenance, decision_quality, weakest
 from host.result import write_checked
 from host.result.comparison import ComparisonResult
 from host.run import RunFolder, read_json
@@ -27,7 +27,7 @@ from toolchain.scenario import Scenario
 SCHEMA = 1
 RESULT_FILE, CSV_FILE, PAGE_FILE = "comparison.json", "comparison.csv", "comparison.html"
 
-IDENTITY = ("board", "chip_id", "clock_hz", "meter", "firmware")
+IDENTITY = ("board", "chip_id", "clock_hz", "firmware")
 """What all networks have in common of what answered."""
 
 DEFINITIONS = {
@@ -41,7 +41,9 @@ DEFINITIONS = {
     "correct, but it favours no network, as the float policy's own decisions would",
     "joules_per_correct_decision": "J of one decision over the share of correct ones",
     "energy": "J of one decision by energy windows on the target: board total, and above idle",
-    "latency": "the board's own count of each decision of the run's scenario",
+    "latency": "the board's own count of each decision of the run's scenario; where an emulator "
+    "counts instructions, those times assumed or calibrated cycles of each, which the joules of "
+    "its windows follow too (cycles_per_instruction in the detail of both)",
     "pareto_front": "networks that no other beats in decision quality and board-total J at once",
 }
 
@@ -94,6 +96,9 @@ def write_comparison(
         "identity": target.labelled(
             {name: next(iter(ran.values()))["identity"][name] for name in IDENTITY}
         ),
+        "counts": target.counts,
+        "meter": next(iter(ran.values()))["meter"],
+        "energy_provenance": _energy_provenance(entries),
         "scenario": {
             "sha256": scenario.sha256,
             "seed": scenario.seed,
@@ -113,8 +118,15 @@ def write_comparison(
         "command": folder.command,
     }
     write_checked(path / RESULT_FILE, result, ComparisonResult)
-    _write_csv(entries, path / CSV_FILE)
+    _write_csv(result, path / CSV_FILE)
     (path / PAGE_FILE).write_text(render(result), encoding="utf-8")
+
+
+def _energy_provenance(entries: Mapping[str, Mapping[str, Any]]) -> str:
+    """The weakest of the networks' that have a figure; unavailable where none has."""
+    found = {entry["energy"]["provenance"] for entry in entries.values()}
+    figures = [Provenance(one) for one in found if one != Provenance.UNAVAILABLE]
+    return str(weakest(figures) if figures else Provenance.UNAVAILABLE)
 
 
 def read_comparison(path: Path) -> dict[str, Any]:
@@ -153,6 +165,7 @@ def _from_board(entry: Mapping[str, Any]) -> dict[str, Any]:
         "energy": entry["energy"],
         "flash_bytes": detail["flash_bytes"],
         "ram_bytes": detail["ram_bytes"],
+        "memory_provenance": memory["provenance"],
         "network_bytes": memory["network_bytes"],
         "network_memory": memory["network_memory"],
         "model_sha256": entry["identity"]["model_sha256"],
@@ -174,12 +187,12 @@ def _front(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return [names[index] for index in front]
 
 
-def _write_csv(entries: Mapping[str, Mapping[str, Any]], file: Path) -> None:
+def _write_csv(result: Mapping[str, Any], file: Path) -> None:
     """One line a network; a figure that there is none of stays empty."""
     with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
-        for index, (name, entry) in enumerate(entries.items()):
-            columns = _columns(name, entry)
+        for index, (name, entry) in enumerate(result["networks"].items()):
+            columns = {"target": result["target"], **_columns(name, entry)}
             if index == 0:
                 writer.writerow(columns)
             writer.writerow(columns.values())
@@ -195,12 +208,14 @@ def _columns(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         "decision_quality": quality["mean"],
         "decision_quality_low": quality["low"],
         "decision_quality_high": quality["high"],
+        "decision_quality_provenance": quality["provenance"],
         "agreement": entry["agreement"],
         "correct_share": correct["value"],
         "correct_share_low": correct["low"],
         "correct_share_high": correct["high"],
         "latency_median_s": latency["value"],
         "latency_p95_s": latency["detail"]["p95_s"],
+        "latency_provenance": latency["provenance"],
         "energy_j": energy.get("total_j"),
         "energy_uncertainty_j": energy.get("total_uncertainty_j"),
         "energy_idle_subtracted_j": energy.get("idle_subtracted_j"),
@@ -211,5 +226,6 @@ def _columns(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         "joules_per_correct_decision_high": per_correct.get("high"),
         "flash_bytes": entry["flash_bytes"],
         "ram_bytes": entry["ram_bytes"],
+        "memory_provenance": entry["memory_provenance"],
         "model_sha256": entry["model_sha256"],
     }

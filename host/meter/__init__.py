@@ -5,7 +5,7 @@ from host.meter.board import BoardMeter
 from host.meter.choice import MeterChoice, parse_meter
 from host.meter.gate import Pulse, Samples, measure_pulse, measure_window, pulses
 from host.meter.joulescope import Joulescope
-from host.meter.meter import Meter, MeterDescription, Reading
+from host.meter.meter import Meter, MeterDescription, Reading, meter_text
 from host.meter.ppk2 import Ppk2
 from host.meter.recording import Recording
 
@@ -25,6 +25,7 @@ __all__ = [
     "accuracy_of",
     "measure_pulse",
     "measure_window",
+    "meter_text",
     "parse_meter",
     "pulses",
 ]

@@ -8,6 +8,7 @@ reply.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -50,6 +51,15 @@ class MeterDescription:
             "provenance": str(self.provenance),
             "accuracy": self.accuracy.as_dict(),
         }
+
+
+def meter_text(described: Mapping[str, Any]) -> str:
+    """One line on an instrument, from what :meth:`MeterDescription.as_dict` gave."""
+    name = " ".join(part for part in (described["kind"], described["serial"]) if part)
+    return (
+        f"{name} ({described['provenance']}), last digit {described['resolution']}, gate: "
+        f"{described['gate']}"
+    )
 
 
 @dataclass(frozen=True)

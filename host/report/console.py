@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from host.report.battery import print_battery
-from host.report.figures import format_value
+from host.report.figures import assumed_text, format_value
 from host.report.power import print_power
 from host.result import RESULT_FILE
 
@@ -39,6 +39,9 @@ def print_result(result: Mapping[str, Any], folder: Path, console: Console) -> N
         score = result[name]
         table.add_row(name, format_value(score["value"], ""), score["provenance"], style="bold")
     console.print(table)
+    assumed = result["metrics"]["inference_latency"]["detail"].get("cycles_per_instruction")
+    if assumed is not None:
+        console.print(assumed_text(assumed), markup=False, soft_wrap=True)
 
     console.print()
     console.print(_energy_saving(result["energy_saving"]))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 _STEPS = ((1.0, ""), (1e3, "m"), (1e6, "u"), (1e9, "n"))
 PREFIXED = ("J", "W", "s", "A")
 """Units that are written with a prefix where the figure is small."""
@@ -21,6 +24,14 @@ def format_value(value: float | None, unit: str) -> str:
     else:
         text = f"{value:.3e}"
     return text if unit in ("", "1") else f"{text} {unit}"
+
+
+def assumed_text(figure: Mapping[str, Any]) -> str:
+    """What an emulator that counts instructions made cycles, time and joules by, in one line."""
+    return (
+        f"an instruction takes {figure['value']:.4g} cycles ({figure['low']:.4g} to "
+        f"{figure['high']:.4g}), which latency and joules are in proportion to; {figure['source']}"
+    )
 
 
 def si_prefix(value: float) -> tuple[float, str]:

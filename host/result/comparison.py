@@ -8,6 +8,7 @@ from pydantic import Field
 
 from host.result.metrics import DecisionQuality, InferenceLatency, ModeEnergyDetail
 from host.result.model import ReplayedScenario
+from host.result.node import Meter
 from host.result.strict import Computed, Count, OnBoard, Sha256, Share, Strict, Unavailable
 from toolchain.board import EmulatorModel, Sourced
 
@@ -20,7 +21,6 @@ class Compared(Strict):
     board: str
     chip_id: str
     clock_hz: int = Field(gt=0)
-    meter: str
     firmware: str
     outside_specification: bool
 
@@ -98,6 +98,8 @@ class NetworkEntry(Strict):
     """B of the image."""
     ram_bytes: Count
     """B, the deepest stack included."""
+    memory_provenance: Silicon
+    """Of both."""
     network_bytes: Count
     """B of the network's code and constants."""
     network_memory: str
@@ -147,6 +149,12 @@ class ComparisonResult(Strict):
     provenance: Silicon
     """Of the board."""
     identity: Compared
+    counts: Literal["cycles", "instructions"]
+    """What is counted of a program there."""
+    meter: Meter
+    """What measured the networks' windows."""
+    energy_provenance: OnBoard | Literal["unavailable"]
+    """Of the networks' joules: the weakest of those that have a figure."""
     scenario: ReplayedScenario
     held_out_scenarios: Count
     undefined: Count

@@ -153,7 +153,7 @@ class DayEnergies(Strict):
 
 
 class Days(Strict):
-    """Days on one cell, with bounds at the far ends of all assumed ranges."""
+    """Days on one cell, with bounds: ranges of cell and message, and of what was measured."""
 
     value: AtLeast0
     low: AtLeast0

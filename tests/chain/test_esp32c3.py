@@ -7,14 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
+from host.calibrate import MicroBenchmark, observe
 from host.chain import infer
+from host.chain.windows import live_meter
 from host.cli import app
+from host.replay import WindowPlan
 from host.target import parse_target
 from toolchain.compile.float_synthetic import FloatDenseSpec, float_network
 from toolchain.compile.synthetic import reference_network
-from toolchain.errors import TargetError
 from toolchain.protocol import Engine
 
 pytestmark = [pytest.mark.firmware, pytest.mark.emulator]
@@ -62,10 +65,25 @@ def test_a_float_network_stays_within_its_bound_at_the_other_clock(tmp_path: Pat
     assert summary["instructions"] is not None
 
 
-def test_what_needs_cycles_refuses_an_emulator_that_has_none():
-    target = parse_target(TARGET)
-    assert target.counts == "instructions" and parse_target("pico@emulator").counts == "cycles"
-    with pytest.raises(TargetError, match="instruction"):
-        target.require_cycles()
-    parse_target("pico@emulator").require_cycles()
+def test_what_is_counted():
+    assert parse_target(TARGET).counts == "instructions"
+    assert parse_target("pico@emulator").counts == "cycles"
     assert parse_target("esp32c3@/dev/ttyUSB0").counts == "cycles", "silicon counts cycles"
+
+
+def test_micro_benchmarks_are_counted_and_their_joules_follow():
+    target = parse_target(TARGET)
+    benchmarks = [MicroBenchmark((24, 16, 5), energy=True)]
+    observed = observe(
+        target, benchmarks, WindowPlan(0.02, 1), live_meter(None, target), Console(quiet=True)
+    )
+    (network,) = observed.networks
+    assumed = target.cycles_per_instruction.value
+    assert network.cycles == pytest.approx(assumed * network.instructions, rel=1e-3)
+    (window,) = network.windows
+    assert window.accepted, window.reason
+    model = target.board.emulator
+    running_w = model.supply_v * model.current_a.running.value
+    seconds = network.cycles / observed.identity.clock_hz
+    assert window.each_j == pytest.approx(running_w * seconds, rel=0.1)
+    assert observed.meter.kind == "ina228" and str(observed.meter.provenance) == "emulated"

@@ -10,12 +10,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
-from toolchain.board import Board, CostModel
+from toolchain.board import Board, CostModel, Sourced
 from toolchain.errors import BoardFileError, InputError
 from toolchain.policy.least_squares import LeastSquares, fit_least_squares
 
@@ -96,6 +103,11 @@ class Evidence(_Strict):
     held_out: tuple[HeldOutNetwork, ...]
     held_out_cycles_r2: float
     held_out_energy_r2: float | None = None
+    meter: dict[str, Any] | None = None
+    """What measured the energy windows; None where nothing did."""
+    assumed_cycles_per_instruction: Sourced | None = None
+    """By which an emulator that counts instructions made cycles of them: all cycles here, and J in
+    proportion, are ``modelled`` then. None where cycles were counted."""
 
 
 class Calibration(_Strict):
@@ -108,7 +120,35 @@ class Calibration(_Strict):
     """That the board ran at; what a cycle takes depends on it."""
     provenance: Literal["measured", "emulated"]
     cost_model: CostModel
+    cycles_per_instruction: FittedFigure | None = None
+    """Of the silicon: its cycles over the instructions that an emulator counted of the same images.
+    None where nothing counts instructions, and always where the board was an emulator."""
     evidence: Evidence | None = None
+
+    @model_validator(mode="after")
+    def _an_emulator_measures_no_silicon(self) -> Self:
+        if self.provenance == "emulated" and self.cycles_per_instruction is not None:
+            raise ValueError("an emulated calibration cannot have cycles per instruction")
+        return self
+
+    @property
+    def silicon_cycles_per_instruction(self) -> Sourced | None:
+        """The same, for an emulator to go by."""
+        figure = self.cycles_per_instruction
+        if figure is None:
+            return None
+        made = ""
+        if self.evidence is not None:
+            made = f" of {self.evidence.target}, chip {self.evidence.chip_id}, {self.evidence.made}"
+        source = f"measured: calibration{made}"
+        return Sourced(value=figure.value, low=figure.low, high=figure.high, source=source)
+
+    @property
+    def cycles_provenance(self) -> str:
+        """How the cycles came about: modelled where they are instructions times an assumption."""
+        evidence = self.evidence
+        assumed = evidence is not None and evidence.assumed_cycles_per_instruction is not None
+        return "modelled" if assumed else self.provenance
 
     @property
     def energy_measured(self) -> bool:
