@@ -270,10 +270,10 @@ def _as_counted(rows: pa.Table, target: Target) -> pa.Table:
     index = rows.schema.get_field_index("cycles")
     cycles = rows["cycles"]
     decided = m.counted(cycles.drop_null().to_numpy(), target.cycles_per_instruction)
-    counts = np.full(len(cycles), -1, dtype=np.int64)
+    counts = np.zeros(len(cycles), dtype=np.int64)
     made = cycles.is_valid().to_numpy()
     counts[made] = decided
-    return rows.set_column(index, target.counts, pa.array(counts, mask=~made))
+    return rows.set_column(index, target.counts, pa.array(counts, cycles.type, mask=~made))
 
 
 def _energy_per_decision(replayed: Path, nominal: pa.Table, target: Target) -> Metric:

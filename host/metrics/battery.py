@@ -183,8 +183,10 @@ def battery_life(
 ) -> dict[str, Any]:
     """The node's life on each cell, by how busy it is, what it sends with, and how often.
 
-    Each life has two bounds: the far ends of all assumed ranges, and of the 95 % interval of what
-    the meter measured, in the same direction.
+    Each life has two bounds: the far ends of the ranges of the cell, of its self-discharge and of a
+    message's energy, and of the 95 % interval of what the meter measured, in the same direction.
+    What an emulator assumes of the board's currents, how busy the node is and what a message holds
+    are not varied.
 
     Args:
         states: measured or emulated.
