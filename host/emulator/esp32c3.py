@@ -5,8 +5,10 @@ instruction, jumps to the next event while the core waits for an interrupt, and 
 nothing but the host could wake it: how slow the host is never shows in a figure. What the core
 counts, its time and what the meter integrates agree, all by that assumption.
 
-There are no watchdogs. The interrupt matrix and the system timer's comparators are read from the
-registers that the firmware has written; an interrupt is taken when the core waits.
+Of the watchdogs the one that the firmware feeds is there, timer group 0's; those that it stops are
+not, nor the super watchdog, which feeds itself. The interrupt matrix and the system timer's
+comparators are read from the registers that the firmware has written; an interrupt is taken when
+the core waits.
 """
 
 from __future__ import annotations
@@ -19,12 +21,15 @@ from pathlib import Path
 
 from host.emulator.labwired_core import (
     FROM_PLL,
+    RESET_BY_SOFTWARE,
+    RESET_BY_WATCHDOG,
     RTC_OPTIONS0,
     SYSCLK_CONF,
     TICK_HZ,
     LabwiredCore,
 )
 from host.emulator.labwired_meter import MeterOnBus, describe
+from host.emulator.labwired_watchdog import Watchdog
 from host.emulator.meters import METERS
 from host.emulator.supply import Supply
 from toolchain.board import Board
@@ -145,6 +150,7 @@ class EmulatedEsp32c3:
         self._cycles_per_instruction = 1.0 if assumed is None else assumed.value
         self._core = LabwiredCore(image, self.chip_id, system, self._cycles_per_instruction)
 
+        self._watchdog = Watchdog(self._core)
         self.core_hz = float(self._core.clock_hz)
         self.core_v = 1.1
         self.plls_on = 1
@@ -265,16 +271,18 @@ class EmulatedEsp32c3:
         """Only the host can wake the core: it waits, no byte is under way, no timer is armed.
 
         The heartbeat is no such timer: a core that waits with nothing else would wake, feed the
-        watchdog and wait again for ever.
+        watchdog and wait again for ever. Without it the watchdog is one.
         """
-        return (
-            self._core.waiting
-            and not self._incoming
-            and not self._received()
-            and not self._sending()
-            and self._line() is None
-            and not any(n != _HEARTBEAT for n, _ in self._armed())
-        )
+        if (
+            not self._core.waiting
+            or self._incoming
+            or self._received()
+            or self._sending()
+            or self._line() is not None
+        ):
+            return False
+        armed = {n for n, _ in self._armed()}
+        return not armed - {_HEARTBEAT} and (bool(armed) or self._watchdog.due_s is None)
 
     def run(self) -> None:
         """Run for at most some milliseconds of virtual time; returns at once when :attr:`idle`."""
@@ -291,10 +299,17 @@ class EmulatedEsp32c3:
             self._hand_over()
             self._look()
             if self._core.asks_for_reset:
-                self._core.reset()
+                self._reset(RESET_BY_SOFTWARE)
+            elif self._watchdog.expired:
+                self._reset(RESET_BY_WATCHDOG)
+
+    def _reset(self, cause: int) -> None:
+        self._core.reset(cause)
+        self._watchdog.restart()
 
     def _look(self) -> None:
         """After the core has executed: clocks, gate, the meter's conversions, its bus."""
+        self._watchdog.follow()
         self._follow_clocks()
         self._follow_gate()
         self._ring()
@@ -319,6 +334,8 @@ class EmulatedEsp32c3:
             self._send_while_waiting()
         elif not self.idle:
             self._pass(self._until_next_event())
+            if self._watchdog.expired:
+                self._reset(RESET_BY_WATCHDOG)
         return False
 
     def _pass(self, ticks: int) -> None:
@@ -368,6 +385,10 @@ class EmulatedEsp32c3:
             times.append(self._next_arrival + (bytes_ahead - 1) * self._byte_ticks)
         elif received:
             times.append(self._silent_at)
+        due_s = self._watchdog.due_s
+        if due_s is not None:
+            left_s = max(0.0, due_s - self.now_s())
+            times.append(self._core.ticks + math.ceil(left_s * TICK_HZ))
         return max(1, int(min(times) - self._core.ticks) + 1)
 
 

@@ -125,7 +125,7 @@ MAGIC = 0x33434C4A
 """Before the addresses of the three functions (``vectors.S``)."""
 
 RTC_OPTIONS0, RESET_STATE = 0x6000_8000, 0x6000_8038
-RESET_BY_POWER, RESET_BY_SOFTWARE = 1, 3
+RESET_BY_POWER, RESET_BY_SOFTWARE, RESET_BY_WATCHDOG = 1, 3, 7
 RTC_FAST_MEMORY, RECORD_BYTES = 0x5000_0000, 64
 MAC_LOW, MAC_HIGH = 0x6000_8844, 0x6000_8848
 
@@ -280,13 +280,13 @@ class LabwiredCore:
         """Whether the program has written the bit that resets the chip."""
         return bool(self.read(RTC_OPTIONS0) & 1 << 31)
 
-    def reset(self) -> None:
-        """Start anew as after a reset by the program: the RTC's memory is kept."""
+    def reset(self, cause: int = RESET_BY_SOFTWARE) -> None:
+        """Start anew as after a reset that the RTC's memory is kept over."""
         record = bytes(self.sim.read_memory(RTC_FAST_MEMORY, RECORD_BYTES))
         self._executed_before, self._ticks_before = self.executed, self._ticks_before + self.ticks
         self._skipped = self._waited = 0
         self.sim.close()
-        self._power_on(RESET_BY_SOFTWARE, record)
+        self._power_on(cause, record)
 
 
 def _jump(source: int, target: int) -> int:

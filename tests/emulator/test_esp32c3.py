@@ -138,6 +138,69 @@ def test_a_stack_that_is_used_up_resets_the_board(image: Image):
     assert chip.hello().fault_cause == wire.FaultCause.STACK
 
 
+def test_the_watchdog_is_armed_for_eight_seconds_and_fed(image: Image):
+    chip = Chip(image)
+    watchdog = chip.board._watchdog
+    chip.hello()
+    fed = watchdog.feeds
+    assert chip.board.now_s() + 7.9 < watchdog.due_s < chip.board.now_s() + 8.1
+    window = chip.window(wire.WindowKind.IDLE, duration_us=10_000_000)
+    assert window.elapsed_us >= 10_000_000, "an idle window longer than the timeout is whole"
+    assert watchdog.feeds > fed
+    assert chip.hello().reset_cause == wire.ResetCause.POWER_ON
+
+
+def test_a_program_that_turns_for_ever_is_reset(image: Image):
+    chip = Chip(image)
+    chip.hello()
+    request = wire.InferRequest(count=1, tail=b"\x02")
+    chip.board.feed(encode(Frame(request.TYPE, 1, 2, request.encode())))
+    for _ in range(5):
+        chip.board.run()
+    fed = chip.board._watchdog.feeds
+    chip.board.run()
+    assert chip.board._watchdog.feeds == fed, "a loop that gets nowhere feeds the watchdog"
+    # Eight seconds take minutes to emulate: the stage is made as short as it has lasted.
+    chip.board._core.write(0x6001_F050, [1])
+    chip.uart.clear()
+    chip.settle()
+    assert chip.uart == b"", "a board that starts anew says nothing"
+    reply = chip.hello()
+    assert reply.reset_cause == wire.ResetCause.WATCHDOG
+    assert reply.fault_cause == wire.FaultCause.NONE
+    request = wire.InferRequest(count=1, tail=b"\x00")
+    assert wire.InferReply.decode(chip.ask(request)).count == 1
+
+
+def test_a_core_that_waits_with_nothing_to_wake_it_is_reset(image: Image):
+    chip = Chip(image)
+    chip.hello()
+    then_s = chip.board.now_s()
+    assert chip.board.idle
+    chip.board._core.write(0x6002_3000, [1 << 31 | 1 << 30])  # the system timer without comparators
+    assert not chip.board.idle
+    chip.settle()
+    assert 7.5 < chip.board.now_s() - then_s < 8.1
+    assert chip.hello().reset_cause == wire.ResetCause.WATCHDOG
+
+
+def test_a_watchdog_that_is_protected_is_not_fed(image: Image):
+    chip = Chip(image)
+    watchdog, core = chip.board._watchdog, chip.board._core
+    fed = watchdog.feeds
+    core.write(0x6001_F064, [0])
+    core.write(0x6001_F060, [1])
+    watchdog.follow()
+    assert watchdog.feeds == fed
+    core.write(0x6001_F064, [0x50D8_3AA1])
+    core.write(0x6001_F060, [1])
+    watchdog.follow()
+    assert watchdog.feeds == fed + 1
+    core.write(0x6001_F048, [0])
+    watchdog.follow()
+    assert watchdog.due_s is None
+
+
 def test_windows_draw_what_the_board_file_says(image: Image):
     chip = Chip(image)
     chip.hello()
