@@ -180,7 +180,7 @@ def _instructions(
 
 
 def _decide_on(target: Target, benchmark: MicroBenchmark, data: bytes, image: Image) -> np.ndarray:
-    with open_beside(target, image) as (client, _):
+    with open_target(target, image) as (client, _):
         return _decide(client, data, *_rows(benchmark.widths), benchmark)
 
 

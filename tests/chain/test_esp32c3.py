@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
-from host.calibrate import MicroBenchmark, observe
+from host.calibrate import MicroBenchmark, measure
 from host.chain import infer
 from host.chain.windows import live_meter
 from host.cli import app
@@ -72,18 +71,24 @@ def test_what_is_counted():
 
 
 def test_micro_benchmarks_are_counted_and_their_joules_follow():
-    target = parse_target(TARGET)
-    benchmarks = [MicroBenchmark((24, 16, 5), energy=True)]
-    observed = observe(
-        target, benchmarks, WindowPlan(0.02, 1), live_meter(None, target), Console(quiet=True)
-    )
-    (network,) = observed.networks
+    target, board = parse_target(TARGET), parse_target("esp32c3@/dev/ttyUSB0")
+    benchmark = MicroBenchmark((24, 16, 5), energy=True)
+    with measure._images_ahead(target, [benchmark]) as images:
+        data, image = images[0].result()
+        plan = WindowPlan(0.02, 1)
+        ran = measure._run(target, benchmark, data, image, plan, live_meter(None, target))
+        # What counts a physical board's instructions: the same image on its emulator.
+        of_board = measure._instructions(
+            board, np.array([1]), lambda twin: measure._decide_on(twin, benchmark, data, image)
+        )
+    network = ran.network
+    assert of_board == network.instructions
     assumed = target.cycles_per_instruction.value
     assert network.cycles == pytest.approx(assumed * network.instructions, rel=1e-3)
     (window,) = network.windows
     assert window.accepted, window.reason
     model = target.board.emulator
     running_w = model.supply_v * model.current_a.running.value
-    seconds = network.cycles / observed.identity.clock_hz
+    seconds = network.cycles / ran.identity.clock_hz
     assert window.each_j == pytest.approx(running_w * seconds, rel=0.1)
-    assert observed.meter.kind == "ina228" and str(observed.meter.provenance) == "emulated"
+    assert ran.meter.kind == "ina228" and str(ran.meter.provenance) == "emulated"
