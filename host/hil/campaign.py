@@ -26,6 +26,7 @@ from host.hil.command import LEASE_WAIT_S, LOG_COLUMNS, TIME_LIMIT_S, slug
 from host.hil.figures import FIGURE_KINDS, Figures
 from host.hil.job import Job, Outcome, Scenario, Status, Variant
 from host.hil.runner import JobRunner
+from host.hil.words import OUTSIDE, is_outside
 from host.report import format_value
 from host.run import code_sha256
 from host.target import parse_target
@@ -220,7 +221,7 @@ def table_of(outcomes: Sequence[Outcome]) -> pa.Table:
     """A row per benchmark: who, what, and every figure with its standard uncertainty.
 
     Figures are named and scaled as in :data:`~host.hil.figures.FIGURE_KINDS`; null where there is
-    none.
+    none, with a provenance that says so.
     """
     return pa.Table.from_pylist([_row(outcome) for outcome in outcomes], schema=_schema())
 
@@ -229,7 +230,7 @@ def _schema() -> pa.Schema:
     text = ("target", "scenario", "variant", "status", "error")
     identity = ("board", "chip_id", "engine", "model_sha256")
     fields = [(name, pa.string()) for name in (*text, *identity)]
-    fields.append(("clock_hz", pa.int64()))
+    fields += [("clock_hz", pa.int64()), ("outside_specification", pa.bool_())]
     for kind in FIGURE_KINDS:
         fields.append((kind.name, pa.float64()))
         if kind.uncertainty:
@@ -254,33 +255,41 @@ def _row(outcome: Outcome) -> dict[str, Any]:
     identity: Mapping[str, Any] = outcome.result["identity"]
     for key in ("board", "chip_id", "engine", "model_sha256", "clock_hz"):
         row[key] = identity[key]
-    for figure in Figures(outcome.result["metrics"], job.target):
+    row["outside_specification"] = is_outside(identity)
+    metrics = outcome.result["metrics"]
+    for kind in FIGURE_KINDS:
+        row[f"{kind.name}.provenance"] = metrics[kind.metric]["provenance"]
+    for figure in Figures(metrics, job.target):
         row[figure.name] = float(figure)
         row[f"{figure.name}.uncertainty"] = figure.uncertainty
-        row[f"{figure.name}.provenance"] = str(figure.provenance)
     for name in ("composite", "composite_log"):
         row[name] = outcome.result[name]["value"]
     return row
 
 
 def print_campaign(table: pa.Table, console: Console) -> None:
-    """Print a row per benchmark with the figures that are looked at first."""
+    """Print a row per benchmark: the figures that are looked at first, each with its provenance."""
     if not console.is_terminal:
         console.width = max(console.width, LOG_COLUMNS)
     shown = Table(box=None, pad_edge=False)
-    for title in ("target", "scenario", "variant"):
+    for title in ("target", "scenario", "variant", "status"):
         shown.add_column(title, no_wrap=True)
     units = {kind.name: kind.unit for kind in FIGURE_KINDS}
     for name in SHOWN:
         shown.add_column(name, justify="right", no_wrap=True)
-    shown.add_column("provenance")
     rows = table.to_pylist()
     for row in rows:
-        figures = [format_value(row[name], units[name]) for name in SHOWN]
-        provenance = row[f"{SHOWN[0]}.provenance"] or row["status"]
-        shown.add_row(row["target"], row["scenario"], row["variant"], *figures, provenance)
+        figures = [
+            f"{format_value(row[name], units[name])}\n{row[f'{name}.provenance'] or ''}"
+            for name in SHOWN
+        ]
+        shown.add_row(*(row[key] for key in ("target", "scenario", "variant", "status")), *figures)
     console.print(shown)
     for row in rows:
+        if row["outside_specification"]:
+            where = f"{row['target']}, {row['scenario']}, {row['variant']}"
+            clock = f"{row['clock_hz'] / 1e6:g} MHz"
+            console.print(f"{where}: at {clock}, {OUTSIDE}", markup=False, soft_wrap=True)
         if row["error"]:
             where = f"{row['target']}, {row['scenario']}, {row['variant']}"
             console.print(f"{where}: {row['error']}", style="red", markup=False, soft_wrap=True)

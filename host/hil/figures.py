@@ -112,7 +112,7 @@ FIGURE_KINDS: tuple[FigureKind, ...] = (
     FigureKind("material_circularity", "material_circularity", "kg/kg"),
     FigureKind("energy_recovery", "energy_recovery", "MJ/MJ"),
     FigureKind("component_reuse", "component_reuse_rate", "1"),
-    FigureKind("waste_kg", "waste_generation", "kg"),
+    FigureKind("waste_kg", "waste_generation", "kg/product"),
 )
 """Every figure that has a name, in the order of reports."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from host.hil.compare import Comparison, TargetReport, Verdict
-from host.hil.words import baseline_text, sentence
+from host.hil.words import OUTSIDE, baseline_text, headline, is_outside, sentence
 
 BENCHMARK = "benchmark"
 """Case of the run itself: its error is why there are no figures."""
@@ -34,6 +34,9 @@ def _suite(report: TargetReport) -> TestSuite:
     else:
         for key in ("board", "chip_id", "engine", "image_sha256", "model_sha256", "clock_hz"):
             suite.add_property(key, str(outcome.result["identity"][key]))
+        if is_outside(outcome.result["identity"]):
+            suite.add_property("outside_specification", OUTSIDE)
+            run.system_out = headline(report)
     suite.add_testcase(run)
     for comparison in report.comparisons:
         case = TestCase(comparison.figure, classname, 0.0)

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.openmetrics.exposition import generate_latest
 
 from host.hil.compare import TargetReport
+from host.hil.words import is_outside
 
 BASE_UNITS = {"us": ("seconds", 1e-6), "uJ": ("joules", 1e-6), "B": ("bytes", 1.0)}
 """OpenMetrics' names of units, and the factor to them; others are ratios or have no base unit."""
@@ -38,6 +39,7 @@ def write_openmetrics(reports: Sequence[TargetReport], path: Path) -> None:
         if outcome.result is None:
             continue
         identity = {key: outcome.result["identity"][key] for key in ("board", "chip_id", "engine")}
+        identity["outside_specification"] = str(is_outside(outcome.result["identity"])).lower()
         for comparison in report.comparisons:
             base, _, statistic = comparison.figure.partition(".")
             unit, factor = BASE_UNITS.get(comparison.unit, ("", 1.0))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from host.hil.compare import Comparison, TargetReport, Verdict
 from host.report import format_value
+
+OUTSIDE = "outside of the chip's specification"
 
 MARKS = {
     Verdict.WITHIN: "within",
@@ -59,11 +62,19 @@ def sentence(comparison: Comparison) -> str:
     return f"{against}, {change_text(comparison)}, tolerance {tolerance} ({comparison.reason})"
 
 
+def is_outside(identity: Mapping[str, Any]) -> bool:
+    """Whether a board's clock is faster than its chip's maker specifies."""
+    return bool(identity.get("outside_specification", False))
+
+
 def headline(report: TargetReport) -> str:
     """What is to be said of a target first."""
     target = report.outcome.job.name
     if report.outcome.result is None:
         return f"{target}: no result"
+    identity = report.outcome.result["identity"]
+    if is_outside(identity):
+        target = f"{target} at {identity['clock_hz'] / 1e6:g} MHz, {OUTSIDE}"
     counts = [
         f"{sum(c.verdict is verdict for c in report.comparisons)} {verdict}"
         for verdict in Verdict

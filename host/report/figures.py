@@ -11,13 +11,16 @@ PREFIXED = ("J", "W", "s", "A")
 
 
 def format_value(value: float | None, unit: str) -> str:
-    """A figure with four digits and its unit, such as ``6.577 uJ``; a dash where there is none."""
+    """A figure with four digits and its unit, such as ``6.577 uJ``; a dash where there is none.
+
+    Whole bytes have all their digits.
+    """
     if value is None:
         return "-"
     if unit in PREFIXED:
         scale, prefix = si_prefix(value)
         value, unit = value * scale, f"{prefix}{unit}"
-    if unit == "B":
+    if unit == "B" and float(value).is_integer():
         text = f"{value:,.0f}"
     elif value == 0 or 0.001 <= abs(value) < 100_000:
         text = f"{value:,.4g}"

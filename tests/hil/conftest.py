@@ -61,6 +61,7 @@ def make_result() -> Callable[..., dict[str, Any]]:
         scenario: str = "dd" * 32,
         decisions: str = "ee" * 32,
         given: str | None = None,
+        outside: bool = False,
     ) -> dict[str, Any]:
         of = Provenance(provenance)
         energy = (
@@ -94,6 +95,7 @@ def make_result() -> Callable[..., dict[str, Any]]:
                 "fallback_sha256": "cc" * 32,
                 "clock_hz": CLOCK_HZ,
                 "meter": "ina228",
+                "outside_specification": outside,
             },
             "scenario": {"sha256": scenario},
             "training": {"given": {"policy.tflite": given}}

@@ -1,6 +1,8 @@
 """Campaigns: every target x scenario x variant, resumed, in one table."""
 
 import io
+import shutil
+from pathlib import Path
 
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -10,6 +12,7 @@ from rich.console import Console
 from host.hil.campaign import print_campaign, read_campaign, run_campaign
 from toolchain.errors import InputError
 
+POLICY = Path(__file__).parent / "policy"
 TEXT = """
 schema = 1
 targets = ["pico@emulator", "pico@/dev/ttyACM0"]
@@ -66,6 +69,37 @@ def test_everything_is_run_once_and_what_failed_again(run, make_result, tmp_path
     text = io.StringIO()
     print_campaign(table, Console(file=text))
     assert text.getvalue().count("pico@emulator") == 4
+    assert "outside" not in text.getvalue()
+
+
+def test_every_figure_that_is_shown_has_its_own_provenance(run, make_result):
+    table, _, _ = run({"*": make_result(each_j=None, outside=True)})
+    text = io.StringIO()
+    print_campaign(table, Console(file=text, width=140))
+    title, *lines = text.getvalue().splitlines()
+    figures = title.split()
+    row = next(i for i, line in enumerate(lines) if "pico@emulator" in line)
+    said = dict(zip(figures[4:], lines[row + 1].split(), strict=True))
+    assert said == {
+        "latency_us.median": "emulated",
+        "energy_uj.total": "unavailable",
+        "flash_bytes": "emulated",
+        "ram_bytes": "emulated",
+        "quality": "modelled",
+    }
+    assert "at 125 MHz, outside of the chip's specification" in text.getvalue()
+
+
+def test_a_variant_with_a_given_policy_trains_nothing(run, make_result, tmp_path):
+    policy = shutil.copytree(POLICY, tmp_path / "policy")
+    (tmp_path / "c.toml").write_text(
+        f'{TEXT}\n[variants.mine]\npolicy = "{policy}"\n[variants.yours]\npolicy = "{policy}"\n'
+    )
+    table, complete, began = run({"*": make_result()})
+    assert (table.num_rows, complete, began) == (16, True, 16)
+    assert run({"*": "die"})[2] == 0, "nothing is run again"
+    shutil.copy(policy / "policy_fallback.tflite", policy / "policy.tflite")
+    assert run({"*": make_result()})[2] == 8, "unless the networks are other ones"
 
 
 def test_policies_that_variants_share_are_trained_once(run, make_result, tmp_path):

@@ -76,6 +76,30 @@ def test_exit_codes_and_reports_of_a_regression(run, accepted, make_result, tmp_
     assert "latency_us.median" in text.getvalue() and "improved" in text.getvalue()
 
 
+def test_a_clock_outside_of_the_specification_is_said_in_every_report(
+    run, make_result, tmp_path, monkeypatch
+):
+    words = "pico@emulator at 125 MHz, outside of the chip's specification: 16 new"
+    files = {name: tmp_path / name for name in ("junit", "openmetrics", "summary")}
+    reports, _ = run({"*": make_result(outside=True)}, **files)
+    text = io.StringIO()
+    print_hil(reports, Console(file=text))
+    assert words in text.getvalue() and words in files["summary"].read_text()
+    (suite,) = JUnitXml.fromfile(str(files["junit"]))
+    assert {p.name: p.value for p in suite.properties()}["outside_specification"]
+    assert 'outside_specification="true"' in files["openmetrics"].read_text()
+    reports, _ = run({"*": make_result()}, **files)
+    assert "outside" not in files["summary"].read_text() + files["junit"].read_text()
+    assert 'outside_specification="false"' in files["openmetrics"].read_text()
+
+
+def test_bytes_per_decision_keep_their_fraction(run, make_result, tmp_path):
+    summary = tmp_path / "s.md"
+    run({"*": make_result(link_bytes=24_301)}, summary=summary)
+    assert "| comms.bytes_per_decision | 40.5 B |" in summary.read_text()
+    assert "| waste_kg | 1.5 kg/product |" in summary.read_text()
+
+
 def test_an_update_keeps_the_options_and_shows_what_it_replaces(
     run, accepted, make_result, monkeypatch
 ):
