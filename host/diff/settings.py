@@ -71,7 +71,7 @@ def _settings(run: DiffedRun) -> dict[tuple[str, str], str]:
     parameters = {name: entry["parameters"] for name, entry in run.stages.items()}
     generated, compiled = parameters.get("generate", {}), parameters.get("compile", {})
     groups: dict[str, Mapping[str, Any]] = {
-        "run": {"target": result["target"], "command": result["command"]},
+        "run": {"target": result["target"], "command": "; ".join(result["reproduce"])},
         "scenario": {
             "preset": generated.get("preset"),
             "tables": ", ".join(f"{k} {v[:12]}" for k, v in generated.get("tables", {}).items()),

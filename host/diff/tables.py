@@ -52,7 +52,7 @@ class DiffTable:
     reasons: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-JUDGED_COLUMNS = ("figure", "A", "B", "change", "relative", "tolerance", "verdict", "provenance")
+JUDGED_COLUMNS = ("figure", "verdict", "A", "B", "change", "relative", "tolerance", "provenance")
 FIGURES = frozenset({"A", "B", "change", "relative", "tolerance", "weight"})
 
 
@@ -107,12 +107,12 @@ def _judged(
     rows = [
         [
             Cell(named.get(c.name, c.name)),
+            Cell(str(c.verdict), c.verdict),
             Cell(_text(c.a.value, c.unit)),
             Cell(_text(c.b.value, c.unit)),
             Cell(_signed(c.absolute, c.unit)),
             Cell(_per_cent(c.relative)),
             Cell(NONE if c.tolerance is None else _text(c.tolerance, c.unit)),
-            Cell(str(c.verdict), c.verdict),
             _provenances(c.a.provenance, c.b.provenance),
         ]
         for c in changes
@@ -156,15 +156,15 @@ def _contributions(composite: CompositeChange) -> DiffTable:
     rows = [
         [
             Cell(part.metric),
+            Cell(str(part.verdict), part.verdict),
             Cell(f"{part.weight:g}"),
             Cell(format_value(part.score_a, "")),
             Cell(format_value(part.score_b, "")),
             Cell(SAME if part.change == 0 else f"{part.change:+.4f}"),
-            Cell(str(part.verdict), part.verdict),
         ]
         for part in sorted(composite.contributions, key=lambda part: -abs(part.change))
     ]
-    columns = ("metric", "weight", "A", "B", "change", "verdict")
+    columns = ("metric", "verdict", "weight", "A", "B", "change")
     note = f"{change.name} {_signed(change.absolute, '')}, the sum of:" if rows else ""
     return DiffTable(f"What moved {change.name}", columns, rows, FIGURES, note)
 

@@ -130,6 +130,7 @@ def make_run(tmp_path: Path) -> Callable[..., DiffedRun]:
             "energy_model": supply if provenance == "emulated" else None,
             "environment": {"python": "3.11.7"},
             "command": command,
+            "reproduce": [command],
         }
         side = Side(
             result["metrics"], identity, of, scenario, result["training"]["quality"], 0, decided
