@@ -1,11 +1,18 @@
-"""What holds for every test: no run leaves a result that the published schema does not allow."""
+"""What holds for every test, and a browser for those of a page.
+
+No run leaves a result that the published schema does not allow.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,3 +52,69 @@ def _errors(file: Path, schema: Path) -> list[str]:
     validator = Draft202012Validator(json.loads(schema.read_text(encoding="utf-8")))
     found = validator.iter_errors(json.loads(file.read_text(encoding="utf-8")))
     return [f"{file}: {error.json_path}: {error.message[:300]}" for error in found]
+
+
+QUIET = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+"""Keep Chromium from asking for anything but the page."""
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """Headless Chromium of the system; its tests are skipped where there is none, but not in CI."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    path = path or shutil.which("google-chrome")
+    if path is None:
+        message = "no Chromium on the PATH; install Debian's package chromium"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path, chromium_sandbox=False, args=QUIET
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def browsed(
+    chromium: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., AbstractContextManager[Any]]:
+    """Opens a page's text from a file and waits until its plots are drawn.
+
+    What it yields is Playwright's page, with ``problems`` (errors and warnings of the console, and
+    of scripts) and ``requests`` (addresses that were asked for).
+    """
+
+    @contextmanager
+    def opened(text: str, *, scheme: str) -> Iterator[Any]:
+        file = tmp_path_factory.mktemp("page") / "page.html"
+        file.write_text(text, encoding="utf-8")
+        context = chromium.new_context(
+            color_scheme=scheme, viewport={"width": 1280, "height": 900}, reduced_motion="reduce"
+        )
+        page = context.new_page()
+        page.problems, page.requests = [], []
+        page.on("console", lambda message: _keep(page, message))
+        page.on("pageerror", lambda error: page.problems.append(str(error)))
+        page.on("request", lambda request: page.requests.append(request.url))
+        page.goto(file.as_uri())
+        page.wait_for_selector("html[data-drawn]")
+        yield page
+        context.close()
+
+    return opened
+
+
+def _keep(page: Any, message: Any) -> None:
+    if message.type in ("error", "warning"):
+        page.problems.append(message.text)

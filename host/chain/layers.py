@@ -81,8 +81,8 @@ def layer_cycles(folder: RunFolder, target: Target) -> dict[str, Any]:
     return {
         "provenance": str(Provenance.MODELLED),
         "counted": "cycles",
-        "basis": f"reckoned by the compiler when it chose the kernels; '{command}' counts them, by "
-        "flashing two other images",
+        "basis": f"reckoned by the compiler when it chose the kernels; '{command}' counts them, "
+        "which flashes two other images",
         "whole": model["cycles"],
         "outside_layers": model["cycles"] - inside,
         "layers": [_layer(layer, index) for index, layer in enumerate(model["layers"])],
@@ -94,9 +94,10 @@ def _counted(profile: dict[str, Any], target: Target, command: str) -> dict[str,
     return {
         "provenance": profile["provenance"],
         "counted": target.counts,
-        "basis": f"'{command}': another image than the one that was replayed, of the same network, "
-        f"with {readings['count']} readings of the counter, whose {readings['cycles']:,} "
-        f"{target.counts} are subtracted; {readings['unexplained_cycles']:+,} are unexplained",
+        "basis": "counted in another image than the one that was replayed: the same network with "
+        f"{readings['count']} readings of the counter, whose {readings['cycles']:,} "
+        f"{target.counts} are subtracted ({readings['unexplained_cycles']:+,} unexplained); as by "
+        f"'{command}'",
         "image_sha256": profile["image_sha256"],
         "whole": profile["cycles"]["median"],
         "outside_layers": profile["outside_layers"]["cycles"],

@@ -18,14 +18,15 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from host import metrics as m
-from host.chain.layers import layer_cycles
+from host.chain.layers import PROFILE, layer_cycles
 from host.chain.quantization import FLOAT_MODEL_FILE, SUMMARY_FILE, quantized_models
 from host.chain.reproduce import reproduce_commands
 from host.chain.settings import Settings
 from host.chain.stages import POLICY_FILE, TRAINING_FILE
+from host.chain.windows import RUN_FILE
 from host.metrics import Metric, Provenance
 from host.replay import FALLBACK_ONLY, NOMINAL, REGIME_SHIFT, shift_day, variants
-from host.report import REPORT_FILE, render
+from host.report import REPORT_FILE, Evidence, render
 from host.result import RESULT_FILE, RESULT_SCHEMA, write_result
 from host.run import RunFolder, Stage, read_json
 from host.target import Target
@@ -62,7 +63,8 @@ REPORT = Stage(
     ),
     ("numpy", "scipy", "plotly"),
 )
-ALSO_SHOWN = ("profile", "compare")
+COMPARE = "compare"
+ALSO_SHOWN = (PROFILE.name, COMPARE)
 """Stages that the report shows where the folder has them."""
 BOARD_POLICY = "int8_on_board"
 REFERENCE_POLICY = "int8_policy"
@@ -107,6 +109,7 @@ def write_report(
     image = load_image(folder.artifact("build"))
     board = target.board
     states = m.power_states(windows, energy_provenance)
+    budget = read_json(replayed / "budget.json")
     result = {
         "schema": RESULT_SCHEMA,
         "jouleloop": __version__,
@@ -125,7 +128,7 @@ def write_report(
         "composite_log": m.composite_log(metrics, board.budget).as_dict(),
         "material_circularity_indicator": m.material_circularity_indicator(rows[NOMINAL]).as_dict(),
         "energy_saving": m.energy_saving(
-            read_json(replayed / "budget.json"),
+            budget,
             rows[NOMINAL],
             rows[FALLBACK_ONLY],
             tables[REFERENCE_POLICY],
@@ -160,11 +163,30 @@ def write_report(
     counted = _as_counted(rows[NOMINAL], target)
     pa.csv.write_csv(counted, path / "rows.csv")
     pq.write_table(counted, path / "rows.parquet")
-    decided = rows[NOMINAL]["cycles"].drop_null().to_numpy()
-    latency_us = (decided / identity["clock_hz"] * 1e6).tolist()
-    (path / REPORT_FILE).write_text(
-        render(result, latency_us, [asdict(window) for window in windows]), encoding="utf-8"
+    evidence = Evidence(
+        rows=rows[NOMINAL],
+        days=m.replay_days(rows[NOMINAL], scenario, budget["energy_j_per_cycle"]),
+        windows=[asdict(window) for window in windows],
+        ran=_ran_windows(replayed),
+        comparison=_comparison(folder, identity["model_sha256"]),
+        stages=folder.stages,
     )
+    (path / REPORT_FILE).write_text(render(result, evidence), encoding="utf-8")
+
+
+def _ran_windows(replayed: Path) -> list[dict[str, Any]]:
+    """All windows in the order that they were run in, warm-ups included."""
+    file = replayed / RUN_FILE
+    windows: list[dict[str, Any]] = read_json(file)["windows"] if file.is_file() else []
+    return windows
+
+
+def _comparison(folder: RunFolder, model_sha256: str) -> dict[str, Any] | None:
+    """What ``compare`` left in the folder, where it is of the policy that was replayed."""
+    if COMPARE not in folder.stages:
+        return None
+    result: dict[str, Any] = read_json(folder.artifact(COMPARE) / "comparison.json")
+    return result if result["networks"]["int8"]["model_sha256"] == model_sha256 else None
 
 
 def _decisions_sha256(rows: Mapping[str, pa.Table]) -> str:

@@ -7,12 +7,12 @@ from host.compare.figures import (
     Line,
     Trade,
     joules_per_correct_decision,
-    pareto_front,
     statement,
     trades,
 )
 from host.compare.network import ComparedNetwork, compared_networks
 from host.compare.quality import Judged, correct_decisions
+from host.metrics import pareto_front
 
 __all__ = [
     "ComparedNetwork",

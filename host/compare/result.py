@@ -15,7 +15,7 @@ from host.compare.board import ON_BOARD_NAME
 from host.compare.network import ComparedNetwork
 from host.compare.page import render
 from host.compare.quality import QUALITY_NAME, Judged, read_judged
-from host.metrics import Provenance, decision_quality, weakest
+from host.metrics import Provenance, decision_quality, pareto_front, weakest
 from host.result import write_checked
 from host.result.comparison import ComparisonResult
 from host.run import RunFolder, read_json
@@ -180,7 +180,7 @@ def _bounds(bounds: f.Bounds | None) -> dict[str, float] | None:
 def _front(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Names on the Pareto front; empty where no energy was measured."""
     names = [name for name, entry in entries.items() if entry["energy"]["value"] is not None]
-    front = f.pareto_front(
+    front = pareto_front(
         [entries[name]["decision_quality"]["mean"] for name in names],
         [entries[name]["energy"]["value"] for name in names],
     )

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import jinja2
-
 from host.diff.difference import Difference
 from host.diff.tables import heading, tables
-from host.report import TEMPLATES
+from host.report import page_environment
 
 
 def render(difference: Difference) -> str:
     """The page; it loads nothing."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([Path(__file__).parent, TEMPLATES]),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("diff.html.j2").render(
+    shown = list(tables(difference))
+    parts = {f"part-{number}": table.title for number, table in enumerate(shown, 1)}
+    template = page_environment(Path(__file__).parent).get_template("diff.html.j2")
+    return template.render(
         heading=heading(difference),
         headline=difference.headline,
-        tables=list(tables(difference)),
-        provenances=("measured", "emulated", "modelled", "unavailable"),
+        tables=shown,
+        sections={"summary": "Summary", **parts},
+        plots=[],
     )

@@ -29,6 +29,7 @@ from host.metrics.node import (
     memory_footprint,
     with_assumed_cycles,
 )
+from host.metrics.pareto import pareto_front
 from host.metrics.power import PowerFigure, PowerStates, power_states
 from host.metrics.window import EnergyWindow, Estimate, WindowName
 
@@ -66,6 +67,7 @@ __all__ = [
     "material_circularity_indicator",
     "material_flows",
     "memory_footprint",
+    "pareto_front",
     "power_states",
     "replay_days",
     "robustness_score",

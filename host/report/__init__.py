@@ -1,15 +1,17 @@
 """Report: the result in the terminal and as one HTML page."""
 
 from host.report.console import REPORT_FILE, RESULT_FILE, print_result
-from host.report.figures import assumed_text, format_value
-from host.report.page import TEMPLATES, render
+from host.report.figures import assumed_text, format_value, typeset
+from host.report.page import Evidence, page_environment, render
 
 __all__ = [
     "REPORT_FILE",
     "RESULT_FILE",
-    "TEMPLATES",
+    "Evidence",
     "assumed_text",
     "format_value",
+    "page_environment",
     "print_result",
     "render",
+    "typeset",
 ]

@@ -42,3 +42,11 @@ def si_prefix(value: float) -> tuple[float, str]:
     if value == 0:
         return _STEPS[0]
     return next(((f, p) for f, p in _STEPS if abs(value) * f >= 1.0), _STEPS[-1])
+
+
+def typeset(value: float | None, unit: str) -> str:
+    """The same for a page: a micro sign, and a space that no line is broken at."""
+    text, _, of = format_value(value, unit).partition(" ")
+    if unit in PREFIXED and of.startswith("u"):
+        of = f"µ{of[1:]}"
+    return f"{text}\u00a0{of}" if of else text

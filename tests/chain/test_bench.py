@@ -144,7 +144,7 @@ def test_quality_and_joules_of_both_modes_are_in_the_result(
     assert mixed["decision_quality"] == baselines["int8_on_board"]["decision_quality"]
     assert {entry["energy_provenance"] for entry in (full, fallback, mixed)} == {"emulated"}
     page = (folder / "report" / "report.html").read_text()
-    assert "Energy saving" in page and "fallback only" in page
+    assert "What a decision costs" in page and "fallback only" in page
 
 
 def test_battery_life_follows_from_the_runs_own_power_states(

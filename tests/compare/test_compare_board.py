@@ -121,6 +121,23 @@ def test_the_csv_the_page_and_the_terminal_show_it(compared):
         assert shown in text
 
 
+def test_the_page_is_whole_in_a_browser(compared, browsed):
+    comparison, _ = compared
+    path = comparison.chain.folder.artifact(COMPARISON.name)
+    with browsed((path / PAGE_FILE).read_text(encoding="utf-8"), scheme="dark") as page:
+        assert page.problems == []
+        assert page.requests == [page.url]
+        plots = ["total", "idle-subtracted", "per-correct"]
+        assert [f.get_attribute("id") for f in page.locator("figure").all()] == [
+            f"plot-{key}" for key in plots
+        ]
+        for key in plots:
+            assert page.locator(f"#chart-{key} .scatterlayer .point").count() >= 3, key
+            assert page.locator(f"#plot-{key} details tbody tr").count() == 3, key
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_what_an_interrupted_attempt_has_finished_is_kept(compared, tmp_path: Path, monkeypatch):
     comparison, _ = compared
     folder = comparison.chain.folder

@@ -16,12 +16,12 @@ from host.compare.figures import (
     correct_share,
     defined_everywhere,
     joules_per_correct_decision,
-    pareto_front,
     quality_interval,
     statement,
     trades,
 )
 from host.compare.quality import Judged, correct_decisions
+from host.metrics import pareto_front
 
 QUALITY = np.array([0.80, 0.84, 0.82, 0.86, 0.78, 0.85])
 
