@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import socket
+import subprocess
+import textwrap
 import threading
 import time
 from collections.abc import Iterator
@@ -165,3 +169,62 @@ def test_where_nothing_serves_the_port_the_error_names_it(url: str) -> None:
         port = taken.getsockname()[1]
     with pytest.raises(LinkError, match=f"127.0.0.1:{port}.* cannot be opened"):
         open_port(url.format(port=port), BAUD)
+
+
+@contextmanager
+def served_by_ser2net(program: Path, folder: Path) -> Iterator[str]:
+    """The configuration of docs/HIL.md, with another port and device."""
+    text = (Path(__file__).parents[2] / "docs" / "HIL.md").read_text(encoding="utf-8")
+    (documented,) = re.findall(r"^    connection: .*\n(?:    .+\n)+", text, re.MULTILINE)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        number = free.getsockname()[1]
+    with NativeBoard(program, serial="remote") as board:
+        settings = textwrap.dedent(documented).replace("tcp,4000", f"tcp,127.0.0.1,{number}")
+        settings = re.sub(r"/dev/serial/by-id/[^,]+", board.port, settings)
+        assert board.port in settings and str(number) in settings
+        (folder / "ser2net.yaml").write_text(f"%YAML 1.1\n---\n{settings}", encoding="utf-8")
+        # In the foreground, with errors on stderr.
+        command = ["ser2net", "-n", "-d", "-l", "-c", folder / "ser2net.yaml"]
+        server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        try:
+            # A pseudo-terminal has no modem lines, whose setting ser2net then does not acknowledge.
+            yield f"rfc2217://127.0.0.1:{number}?ign_set_control"
+        finally:
+            server.kill()
+            server.communicate()
+
+
+@contextmanager
+def client_of(url: str) -> Iterator[BoardClient]:
+    """One client, as soon as the server is there and has let go of the one before."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            opened = BoardClient.open(url, BAUD)
+            break
+        except LinkError:
+            assert time.monotonic() < deadline, "ser2net serves nobody"
+            time.sleep(0.2)
+    with opened as client:
+        yield client
+
+
+@pytest.mark.skipif(shutil.which("ser2net") is None, reason="ser2net is not installed")
+def test_the_documented_ser2net_serves_a_board_to_one_client_at_a_time(
+    program: Path, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(3)
+    with served_by_ser2net(program, tmp_path) as url:
+        for _ in range(2):
+            with client_of(url) as client:
+                identity = client.hello()
+                assert identity.board == "native"
+                rows = rng.integers(-128, 128, (300, identity.n_inputs)).astype(np.int8)
+                outputs, _ = client.infer(rows, identity.n_outputs)
+                assert len(outputs) == 300
+                assert client.traffic.retries == 0
+                number = int(url.removeprefix("rfc2217://127.0.0.1:").partition("?")[0])
+                with socket.create_connection(("127.0.0.1", number), 5) as second:
+                    said = b"".join(iter(lambda: second.recv(1000), b""))
+                assert b"in use" in said
+                client.status()
