@@ -21,6 +21,8 @@ class TimeLimits:
     """Until the drive is gone once the program was copied."""
     transfer_s: float = 10.0
     """Of one USB transfer; the erasure of all flash is the longest."""
+    written_s: float = 180.0
+    """Of the writing as a whole, whatever waits inside of it."""
     back_s: float = 15.0
     """Until the board answers with what was written."""
 
@@ -31,10 +33,12 @@ class Flasher(Protocol):
     Attributes:
         method: what ``--method`` calls it.
         through_boot_rom: the board must be in its boot ROM's USB mode; the caller brings it there.
+        through_drive: it writes to the boot ROM's drive, which takes a while to be mounted.
     """
 
     method: str
     through_boot_rom: bool
+    through_drive: bool
 
     def plan(self, program: Program) -> str:
         """What :meth:`write` would do, in a line."""

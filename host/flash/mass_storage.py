@@ -23,6 +23,7 @@ class MassStorage:
 
     method = "msc"
     through_boot_rom = True
+    through_drive = True
 
     def plan(self, program: Program) -> str:
         """What would be copied."""

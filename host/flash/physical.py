@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -169,13 +170,13 @@ def carry_out(
     earlier = {known.port for known in plugged_boards(board.board, machine)}
     if plan.touches and board.own_usb:
         tell(f"bringing {board} to BOOTSEL mode")
-        mounted = any(flasher.method == "msc" for flasher in plan.flashers)
+        mounted = any(flasher.through_drive for flasher in plan.flashers)
         waiting = enter_bootsel(board, machine, limits, mounted=mounted)
     else:
         waiting = board
     flasher = _usable(plan, waiting, machine)
     tell(f"{flasher.method}: {flasher.plan(plan.program)}")
-    flasher.write(waiting, plan.program, machine, limits)
+    _write(flasher, waiting, plan.program, machine, limits)
     tell("waiting for the board")
     port, identity = _back(plan, waiting, earlier, machine, limits)
     plan.program.check(identity)
@@ -239,6 +240,35 @@ def _usable(plan: Plan, board: PluggedBoard, machine: Machine) -> Flasher:
     raise FlashError(
         f"{board} cannot be written{stays}", hint="one of these:\n  " + "\n  ".join(reasons)
     )
+
+
+def _write(
+    flasher: Flasher, board: PluggedBoard, program: Program, machine: Machine, limits: TimeLimits
+) -> None:
+    """Write, but wait no longer than the limit for a driver or a library that does not come back.
+
+    Raises:
+        FlashError: as :meth:`Flasher.write`, or the time is over.
+    """
+    failures: list[BaseException] = []
+
+    def write() -> None:
+        try:
+            flasher.write(board, program, machine, limits)
+        except BaseException as error:
+            failures.append(error)
+
+    # A thread that hangs in a system call cannot be ended; as a daemon it does not outlive us.
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    thread.join(limits.written_s)
+    if thread.is_alive():
+        raise FlashError(
+            f"{board} was not written by {flasher.method} within {limits.written_s:.0f} s",
+            hint="unplug the board, plug it in again and flash it again; or use another --method",
+        )
+    if failures:
+        raise failures[0]
 
 
 def _back(

@@ -72,6 +72,7 @@ class Picoboot:
 
     method = "picoboot"
     through_boot_rom = True
+    through_drive = False
 
     def plan(self, program: Program) -> str:
         """What would be written where."""

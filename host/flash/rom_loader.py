@@ -27,6 +27,7 @@ class RomLoader:
 
     method = "esptool"
     through_boot_rom = False
+    through_drive = False
 
     def plan(self, program: Program) -> str:
         """What would be written where."""

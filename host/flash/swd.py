@@ -24,6 +24,7 @@ class Swd:
 
     method = "swd"
     through_boot_rom = False
+    through_drive = False
 
     def __init__(self, probe: str | None = None) -> None:
         self.probe = probe

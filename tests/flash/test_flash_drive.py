@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -224,6 +225,16 @@ class TestFailures:
         bench.plug("one").takes_uf2 = False
         with pytest.raises(FlashError, match=r"(?s)still there .* has not taken it.*picoboot"):
             flash(bench, replace(limits, gone_s=0.5))
+
+    def test_a_drive_that_takes_nothing_and_says_nothing(
+        self, bench: Bench, limits: TimeLimits, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bench.plug("one")
+        ended = threading.Event()
+        monkeypatch.setattr("host.flash.mass_storage._copy", lambda *_: ended.wait(30))
+        with pytest.raises(FlashError, match="not written by msc within 0 s"):
+            flash(bench, replace(limits, written_s=0.3))
+        ended.set()
 
     def test_a_drive_that_is_full(self, bench: Bench, limits: TimeLimits) -> None:
         board = bench.plug(None)
