@@ -45,6 +45,10 @@ hil: $(STAMP) ## emulated boards held against the committed figures; report in r
 hil-baseline: $(STAMP) ## accept today's figures of the emulated boards
 	$(HIL) --update-baseline --policy tests/hil/policy --preset quick --seed 42
 
+.PHONY: tutorial
+tutorial: $(STAMP) ## docs/TUTORIAL.md word for word in an empty environment; takes some minutes
+	$(BIN)/python -m pytest -m install -s tests/install/test_tutorial.py
+
 .PHONY: check
 check: $(STAMP) ## format, lint and types
 	$(BIN)/ruff format --check .
