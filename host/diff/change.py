@@ -10,7 +10,7 @@ from typing import Any
 
 from host.hil.compare import Verdict as Judged
 from host.hil.compare import judge
-from host.hil.noise import COVERAGE, Rule, Tolerance
+from host.hil.noise import COVERAGE, Tolerance
 
 
 class Verdict(StrEnum):
@@ -132,8 +132,7 @@ def changed(
         return Change(name, unit, a, b, Verdict.NOT_COMPARABLE, why)
     if obstacle:
         return Change(name, unit, a, b, Verdict.NOT_COMPARABLE, obstacle)
-    rule = Rule(name, lower_is_better, lambda *_: tolerance)
-    verdict = _JUDGED[judge(rule, a.value, b.value, tolerance)]
+    verdict = _JUDGED[judge(lower_is_better, a.value, b.value, tolerance)]
     return Change(name, unit, a, b, verdict, tolerance.reason, tolerance.value)
 
 

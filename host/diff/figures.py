@@ -13,14 +13,11 @@ from host.diff.run import DiffedRun
 from host.hil.figures import FigureKind, figure_kind
 from host.hil.noise import (
     RULES,
+    Origin,
     Rule,
     Side,
     Tolerance,
-    counted,
-    decided,
-    metered,
     same_decisions,
-    sent,
 )
 from host.report.power import POWER_STATES
 
@@ -51,14 +48,14 @@ def power_changes(a: DiffedRun, b: DiffedRun) -> list[Change]:
 
 def obstacle(rule: Rule, a: DiffedRun, b: DiffedRun) -> str:
     """Why a rule's figure of one run does not say the same of the other; empty where it does."""
-    if rule.noise is counted:
+    if rule.origin is Origin.COUNTED:
         assumed = [
             r.metrics["inference_latency"]["detail"].get("cycles_per_instruction") for r in (a, b)
         ]
         return "" if assumed[0] == assumed[1] else "other cycles an instruction are assumed"
-    if rule.noise is metered:
+    if rule.origin is Origin.METERED:
         return other_supply(a, b) or _other_mix(a, b)
-    if rule.noise in (decided, sent):
+    if rule.origin in (Origin.DECIDED, Origin.SENT):
         return other_scenario(a, b)
     return ""
 
@@ -131,7 +128,11 @@ def _of_network(name: str, a: DiffedRun, b: DiffedRun) -> list[Change]:
     energy = _side_of_network(a, name), _side_of_network(b, name)
     quality = _side_of_quality(a, alone), _side_of_quality(b, alone)
     return [
-        *(_judged(rule, *energy, other_supply(a, b)) for rule in RULES if rule.noise is metered),
+        *(
+            _judged(rule, *energy, other_supply(a, b))
+            for rule in RULES
+            if rule.origin is Origin.METERED
+        ),
         _median_counts(name, a, b),
         *(
             _judged(rule, *quality, other_scenario(a, b))

@@ -151,7 +151,7 @@ def _compared(rule: Rule, before: Side | None, after: Side) -> Comparison:
         verdict, reason = Verdict.MISSING, metric["detail"].get("reason", "not measured")
     else:
         tolerance = rule.noise(rule.figure, before, after)
-        verdict, reason = judge(rule, baseline, value, tolerance), tolerance.reason
+        verdict, reason = judge(rule.lower_is_better, baseline, value, tolerance), tolerance.reason
     return Comparison(
         rule.figure,
         kind.unit,
@@ -165,11 +165,11 @@ def _compared(rule: Rule, before: Side | None, after: Side) -> Comparison:
     )
 
 
-def judge(rule: Rule, baseline: float, value: float, tolerance: Tolerance) -> Verdict:
+def judge(lower_is_better: bool, baseline: float, value: float, tolerance: Tolerance) -> Verdict:
     """What is to be said of a figure that both runs have, each in the figure's unit."""
     if tolerance.value is None:
         return Verdict.UNJUDGED
-    worse = value - baseline if rule.lower_is_better else baseline - value
+    worse = value - baseline if lower_is_better else baseline - value
     allowed = tolerance.value + ROUNDING * max(abs(baseline), abs(value))
     if worse > allowed:
         return Verdict.REGRESSED

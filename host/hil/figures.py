@@ -71,6 +71,7 @@ class FigureKind:
         scale: of the result's own unit to that.
         detail: entry of the metric's detail; None for the metric's value.
         uncertainty: entry of the detail with its standard uncertainty.
+        uncertainty_parts: entry of the detail with that by cause.
     """
 
     name: str
@@ -79,6 +80,7 @@ class FigureKind:
     scale: float = 1.0
     detail: str | None = None
     uncertainty: str | None = None
+    uncertainty_parts: str | None = None
 
     def value(self, metric: Mapping[str, Any]) -> float | None:
         """The figure in its unit; None where the metric has none."""
@@ -92,8 +94,15 @@ class FigureKind:
 
 
 def _energy(name: str, entry: str) -> FigureKind:
-    detail, uncertainty = f"{entry}_j", f"{entry}_uncertainty_j"
-    return FigureKind(f"energy_uj.{name}", "energy_per_decision", "uJ", 1e6, detail, uncertainty)
+    return FigureKind(
+        f"energy_uj.{name}",
+        "energy_per_decision",
+        "uJ",
+        1e6,
+        detail=f"{entry}_j",
+        uncertainty=f"{entry}_uncertainty_j",
+        uncertainty_parts=f"{entry}_uncertainty_parts_j",
+    )
 
 
 FIGURE_KINDS: tuple[FigureKind, ...] = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from statistics import NormalDist
 from typing import Any
 
@@ -93,34 +94,50 @@ class Tolerance:
 Noise = Callable[[str, Side, Side], Tolerance]
 
 
-def counted(figure: str, before: Side, after: Side) -> Tolerance:
-    """Latency: none where an emulator counts, else the standard error of the quantile."""
+def quantile(share: float) -> Noise:
+    """Latency: none where an emulator counts, else the standard error of a quantile.
+
+    Args:
+        share: of the decisions that take no longer, such as 0.5 for the median.
+    """
+
+    def error_s(side: Side, figure: str) -> float:
+        """From the spread of the decisions, taken as a normal one between median and p95."""
+        detail = side.detail(figure)
+        deviation_s = (detail["p95_s"] - side.metrics["inference_latency"]["value"]) / _P95
+        at = NormalDist().pdf(NormalDist().inv_cdf(share))
+        error_s: float = deviation_s * math.sqrt(share * (1 - share) / detail["decisions"]) / at
+        return math.hypot(error_s, 1 / detail["clock_hz"])
+
+    def noise(figure: str, before: Side, after: Side) -> Tolerance:
+        exact = _counted(before, after)
+        if exact is not None:
+            return exact
+        errors = [error_s(side, figure) * figure_kind(figure).scale for side in (before, after)]
+        reason = f"{COVERAGE:g} standard errors of the quantile"
+        return Tolerance(COVERAGE * math.hypot(*errors), reason)
+
+    return noise
+
+
+def extreme(figure: str, before: Side, after: Side) -> Tolerance:
+    """The longest latency: none where an emulator counts, else as far as it is from p95."""
+    exact = _counted(before, after)
+    if exact is not None:
+        return exact
+    details = [side.detail(figure) for side in (before, after)]
+    known = [max(d["max_s"] - d["p95_s"], 1 / d["clock_hz"]) for d in details]
+    reason = "an extreme: as far from p95 as either run's maximum"
+    return Tolerance(max(known) * figure_kind(figure).scale, reason)
+
+
+def _counted(before: Side, after: Side) -> Tolerance | None:
+    """The tolerance that follows from how both runs counted; None for a board that did."""
     if before.emulated and after.emulated:
         return Tolerance(0.0, "counted by an emulator, which repeats itself")
-    errors = [_quantile_error(figure, side) for side in (before, after)]
-    if None in errors:
+    if None in (side.metrics["inference_latency"]["value"] for side in (before, after)):
         return Tolerance(None, "no decision was timed")
-    scale = figure_kind(figure).scale
-    known = [error * scale for error in errors if error is not None]
-    if figure.endswith(".max"):
-        return Tolerance(max(known), "an extreme: as far from p95 as either run's maximum")
-    return Tolerance(COVERAGE * math.hypot(*known), f"{COVERAGE:g} standard errors of the quantile")
-
-
-def _quantile_error(figure: str, side: Side) -> float | None:
-    """s; from the spread of the decisions, taken as a normal one between median and p95."""
-    detail = side.detail(figure)
-    median_s = side.metrics["inference_latency"]["value"]
-    if median_s is None:
-        return None
-    cycle_s = 1 / detail["clock_hz"]
-    if figure.endswith(".max"):
-        return max(detail["max_s"] - detail["p95_s"], cycle_s)
-    share = 0.95 if figure.endswith(".p95") else 0.5
-    deviation_s = (detail["p95_s"] - median_s) / _P95
-    at = NormalDist().pdf(NormalDist().inv_cdf(share))
-    error_s = deviation_s * math.sqrt(share * (1 - share) / detail["decisions"]) / at
-    return math.hypot(error_s, cycle_s)
+    return None
 
 
 def metered(figure: str, before: Side, after: Side) -> Tolerance:
@@ -129,7 +146,7 @@ def metered(figure: str, before: Side, after: Side) -> Tolerance:
     emulated = before.emulated and after.emulated
     uncertainties: list[float | None] = []
     for side in (before, after):
-        parts = side.detail(figure).get(f"{str(kind.uncertainty).removesuffix('_j')}_parts_j")
+        parts = side.detail(figure).get(kind.uncertainty_parts or "")
         if emulated and parts:
             known = math.hypot(*(value for name, value in parts.items() if name in OF_WINDOWS))
             uncertainties.append(known * kind.scale)
@@ -154,33 +171,53 @@ def stacked(figure: str, before: Side, after: Side) -> Tolerance:
     return Tolerance(STACK_BYTES, "an interrupt's frame more or less on the deepest stack")
 
 
-def sent(figure: str, before: Side, after: Side) -> Tolerance:
-    """Bytes and messages: those of repeated frames, each with its reply."""
-    tolerance = 0.0
-    for side in (before, after):
-        detail = side.detail(figure)
-        if not detail["messages"] or not detail["decisions"]:
-            return Tolerance(None, "no decision was made")
-        one = 1.0 if "messages" in figure else detail["bytes_total"] / detail["messages"]
-        tolerance += 2 * side.retries * one / detail["decisions"]
-    return Tolerance(tolerance, "frames that were sent again, and their replies")
+def sent(each: Callable[[Mapping[str, Any]], float]) -> Noise:
+    """What was sent for a decision: the repeated frames, each with its reply.
+
+    Args:
+        each: what one message adds, from the metric's detail.
+    """
+
+    def noise(figure: str, before: Side, after: Side) -> Tolerance:
+        tolerance = 0.0
+        for side in (before, after):
+            detail = side.detail(figure)
+            if not detail["messages"] or not detail["decisions"]:
+                return Tolerance(None, "no decision was made")
+            tolerance += 2 * side.retries * each(detail) / detail["decisions"]
+        return Tolerance(tolerance, "frames that were sent again, and their replies")
+
+    return noise
 
 
-def decided(figure: str, before: Side, after: Side) -> Tolerance:
-    """Quality and circularity: none for the same decisions, else the spread between seeds."""
-    if same_decisions(before, after):
-        values = [abs(side.value(figure) or 0.0) for side in (before, after)]
-        return Tolerance(SOLVER * max(values), "the same decisions")
-    deviations = [side.training.get("sd") or SEEDS_SD for side in (before, after)]
-    of = f"{COVERAGE:g} standard deviations between training seeds"
-    if figure == "quality":
-        return Tolerance(COVERAGE * math.hypot(*deviations), of)
-    if figure == "robustness":
-        # A ratio of two qualities, each with that deviation.
-        qualities = [side.value("quality") or 1.0 for side in (before, after)]
-        ratios = [math.sqrt(2) * d / q for d, q in zip(deviations, qualities, strict=True)]
-        return Tolerance(COVERAGE * math.hypot(*ratios), f"{of}, of a ratio")
-    return Tolerance(None, "other networks or another scenario, whose spread is not known")
+def decided(between_seeds: Callable[[Side], float] | None = None) -> Noise:
+    """What follows from the decisions: none for the same ones, else the spread between seeds.
+
+    Args:
+        between_seeds: standard deviation of a run's figure between trainings; None where it is
+            not known.
+    """
+
+    def noise(figure: str, before: Side, after: Side) -> Tolerance:
+        sides = before, after
+        if same_decisions(before, after):
+            largest = max(abs(side.value(figure) or 0.0) for side in sides)
+            return Tolerance(SOLVER * largest, "the same decisions")
+        if between_seeds is None:
+            return Tolerance(None, "other decisions, whose spread is not known")
+        tolerance = COVERAGE * math.hypot(*map(between_seeds, sides))
+        return Tolerance(tolerance, f"{COVERAGE:g} standard deviations between training seeds")
+
+    return noise
+
+
+def _of_quality(side: Side) -> float:
+    return side.training.get("sd") or SEEDS_SD
+
+
+def _of_ratio(side: Side) -> float:
+    """Of a ratio of two qualities, each with that deviation."""
+    return math.sqrt(2) * _of_quality(side) / (side.value("quality") or 1.0)
 
 
 def same_decisions(before: Side, after: Side) -> bool:
@@ -201,37 +238,55 @@ def same_decisions(before: Side, after: Side) -> bool:
     return same_networks and same_scenario and modes[0] == modes[1]
 
 
+class Origin(StrEnum):
+    """Where a figure is from, and so what its noise is."""
+
+    COUNTED = "counted"
+    METERED = "metered"
+    LINKED = "linked"
+    STACKED = "stacked"
+    SENT = "sent"
+    DECIDED = "decided"
+
+
 @dataclass(frozen=True)
 class Rule:
     """What is judged of a figure.
 
     Attributes:
         figure: its name.
+        origin: where it is from.
         lower_is_better: which way a change is a regression.
         noise: how much it may differ.
     """
 
     figure: str
+    origin: Origin
     lower_is_better: bool
     noise: Noise
 
 
 RULES: tuple[Rule, ...] = (
-    Rule("latency_us.median", True, counted),
-    Rule("latency_us.p95", True, counted),
-    Rule("latency_us.max", True, counted),
-    Rule("energy_uj.total", True, metered),
-    Rule("energy_uj.idle_subtracted", True, metered),
-    Rule("flash_bytes", True, linked),
-    Rule("ram_bytes", True, stacked),
-    Rule("comms.bytes_per_decision", True, sent),
-    Rule("comms.messages_per_decision", True, sent),
-    Rule("quality", False, decided),
-    Rule("robustness", False, decided),
-    Rule("adaptability", False, decided),
-    Rule("material_circularity", False, decided),
-    Rule("energy_recovery", False, decided),
-    Rule("component_reuse", False, decided),
-    Rule("waste_kg", True, decided),
+    Rule("latency_us.median", Origin.COUNTED, True, quantile(0.5)),
+    Rule("latency_us.p95", Origin.COUNTED, True, quantile(0.95)),
+    Rule("latency_us.max", Origin.COUNTED, True, extreme),
+    Rule("energy_uj.total", Origin.METERED, True, metered),
+    Rule("energy_uj.idle_subtracted", Origin.METERED, True, metered),
+    Rule("flash_bytes", Origin.LINKED, True, linked),
+    Rule("ram_bytes", Origin.STACKED, True, stacked),
+    Rule(
+        "comms.bytes_per_decision",
+        Origin.SENT,
+        True,
+        sent(lambda detail: detail["bytes_total"] / detail["messages"]),
+    ),
+    Rule("comms.messages_per_decision", Origin.SENT, True, sent(lambda detail: 1.0)),
+    Rule("quality", Origin.DECIDED, False, decided(_of_quality)),
+    Rule("robustness", Origin.DECIDED, False, decided(_of_ratio)),
+    Rule("adaptability", Origin.DECIDED, False, decided()),
+    Rule("material_circularity", Origin.DECIDED, False, decided()),
+    Rule("energy_recovery", Origin.DECIDED, False, decided()),
+    Rule("component_reuse", Origin.DECIDED, False, decided()),
+    Rule("waste_kg", Origin.DECIDED, True, decided()),
 )
 """Every figure that is judged, which way, and by what noise."""
