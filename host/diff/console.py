@@ -10,8 +10,10 @@ from host.diff.change import Verdict
 from host.diff.difference import Difference
 from host.diff.tables import DiffTable, heading, tables
 
-LOG_COLUMNS = 140
+LOG_COLUMNS = 150
 """Width where the output is no terminal."""
+LEAST_WHOLE = 120
+"""Width from which on the names of figures are not folded."""
 STYLES: dict[str, str] = {
     Verdict.BETTER: "green",
     Verdict.WORSE: "bold red",
@@ -41,10 +43,11 @@ def _print_table(table: DiffTable, console: Console) -> None:
     if not table.rows:
         return
     grid = Table(box=None, pad_edge=False)
+    whole = bool(table.figures) and console.width >= LEAST_WHOLE
     for column in table.columns:
         right = column in table.figures
         grid.add_column(
-            column, justify="right" if right else "left", no_wrap=right, overflow="fold"
+            column, justify="right" if right else "left", no_wrap=right or whole, overflow="fold"
         )
     for row in table.rows:
         grid.add_row(*(_styled(cell.text, STYLES.get(cell.kind, "")) for cell in row))

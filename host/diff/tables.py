@@ -10,12 +10,13 @@ from host.diff.composite import CompositeChange
 from host.diff.decisions import DecisionChanges
 from host.diff.difference import Difference
 from host.diff.parts import Counted
-from host.report.figures import format_value
+from host.report.figures import PREFIXED, format_value
 from host.report.power import POWER_STATES
 
 SAME = "="
 NONE = "-"
-COUNTS = ("cycles", "instructions")
+WHOLE = ("B", "cycles", "instructions")
+"""Units whose figures have all their digits."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,17 @@ class DiffTable:
     reasons: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-JUDGED_COLUMNS = ("figure", "verdict", "A", "B", "change", "relative", "tolerance", "provenance")
+JUDGED_COLUMNS = (
+    "figure",
+    "verdict",
+    "A",
+    "B",
+    "change",
+    "unit",
+    "relative",
+    "tolerance",
+    "provenance",
+)
 FIGURES = frozenset({"A", "B", "change", "relative", "tolerance", "weight"})
 
 
@@ -111,6 +122,7 @@ def _judged(
             Cell(_text(c.a.value, c.unit)),
             Cell(_text(c.b.value, c.unit)),
             Cell(_signed(c.absolute, c.unit)),
+            Cell(_unit(c.unit)),
             Cell(_per_cent(c.relative)),
             Cell(NONE if c.tolerance is None else _text(c.tolerance, c.unit)),
             _provenances(c.a.provenance, c.b.provenance),
@@ -125,12 +137,12 @@ def _judged(
 
 
 def _text(value: float | None, unit: str) -> str:
-    """A figure; counts whole, and B a decision with the digits that they have."""
-    if value is not None and unit in COUNTS:
-        return f"{value:,.0f} {unit}"
-    if value is not None and unit == "B" and value != round(value):
-        return f"{value:,.4g} B"
-    return format_value(value, unit)
+    """A figure without its unit, which has a column, unless a prefix makes it another."""
+    if value is None or unit in PREFIXED:
+        return format_value(value, unit)
+    if unit in WHOLE and value == round(value):
+        return f"{value:,.0f}"
+    return format_value(value, "")
 
 
 def _signed(change: float | None, unit: str) -> str:
@@ -139,6 +151,10 @@ def _signed(change: float | None, unit: str) -> str:
     if change == 0:
         return SAME
     return ("+" if change > 0 else "-") + _text(abs(change), unit)
+
+
+def _unit(unit: str) -> str:
+    return "" if unit in PREFIXED or unit == "1" else unit
 
 
 def _per_cent(share: float | None) -> str:
