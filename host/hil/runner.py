@@ -35,6 +35,7 @@ POLL_S = 0.1
 TERMINATE_S = 5.0
 """Between asking a process to end and making it."""
 TAIL_BYTES = 2000
+SILENT = "it said nothing"
 
 Show: TypeAlias = Callable[[Job, str, bool], None]
 """Tells of a job: its last line, and whether it has ended."""
@@ -175,7 +176,7 @@ class JobRunner:
         if self._stop.is_set():
             return "interrupted"
         return (
-            f"not done within {self.time_limit_s:g} s: {_last_line(job)}\n"
+            f"not done within {self.time_limit_s:g} s: {_last_line(job) or SILENT}\n"
             f"  next: read {job.folder / LOG}, or give more time with --time-limit"
         )
 
@@ -198,13 +199,13 @@ class JobRunner:
             except subprocess.TimeoutExpired:
                 if self._stop.is_set():
                     return False
-                show(job, _last_line(job), False)
+                show(job, _last_line(job) or "starting", False)
         return False
 
 
 def _ended(process: subprocess.Popen[bytes], job: Job) -> str:
     return (
-        f"the process ended with code {process.returncode}: {_last_line(job)}\n"
+        f"the process ended with code {process.returncode}: {_last_line(job) or SILENT}\n"
         f"  next: read {job.folder / LOG}"
     )
 
@@ -232,4 +233,4 @@ def _last_line(job: Job) -> str:
             lines = log.read().decode("utf-8", errors="replace").split("\n")
     except OSError:
         return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
