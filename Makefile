@@ -74,6 +74,11 @@ soak: $(STAMP) ## the long proofs: 1e6 frames over a bad line, 1e7 fuzzed inputs
 	$(BIN)/python tests/soak/soak_link.py --frames 1000000
 	$(BIN)/python tests/firmware/fuzz/fuzz.py --runs 10000000
 
+.PHONY: docs
+docs: $(STAMP) ## API pages into build/docs, docs/API.md in front
+	$(BIN)/python docs/pages/build.py
+	@echo build/docs/index.html
+
 .PHONY: size
 size: $(STAMP) ## flash and RAM of every board's image, and the change since HEAD
 	$(BIN)/python tests/bench/size.py

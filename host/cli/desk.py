@@ -67,9 +67,8 @@ def ports(as_json: JsonOption = False) -> None:
     """
     with doing("asking"):
         from host.doctor import ask_ports, print_ports
-        from host.plugged import Machine
 
-        answers = ask_ports(Machine())
+        answers = ask_ports()
     if as_json:
         print_json([answer.as_json() for answer in answers])
     else:

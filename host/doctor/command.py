@@ -19,7 +19,7 @@ from host.target import Target, parse_target
 from toolchain.board import Board, board_names, load_board
 
 
-def examine(target_text: str | None, machine: Machine | None = None) -> list[Finding]:
+def examine(target_text: str | None = None, machine: Machine | None = None) -> list[Finding]:
     """Look at everything, or at what one target needs.
 
     Args:

@@ -81,9 +81,13 @@ class PortAnswer:
         return "" if self.usb_ids is None else "{:04x}:{:04x}".format(*self.usb_ids)
 
 
-def ask_ports(machine: Machine) -> list[PortAnswer]:
-    """Ask every serial port who is there."""
-    return ask(machine.ports())
+def ask_ports(machine: Machine | None = None) -> list[PortAnswer]:
+    """Ask every serial port who is there; no board is reset.
+
+    Args:
+        machine: whose ports; None for this one's.
+    """
+    return ask((machine or Machine()).ports())
 
 
 def ask(ports: Sequence[ListPortInfo]) -> list[PortAnswer]:

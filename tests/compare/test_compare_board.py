@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -180,3 +181,22 @@ def test_too_few_scenarios_are_refused():
             command="",
             console=Console(quiet=True),
         )
+
+
+def test_the_example_of_the_documents(compared, tmp_path: Path, monkeypatch, capsys) -> None:
+    """As docs/API.md has it, over the networks that are there."""
+    comparison, _ = compared
+    shutil.copytree(comparison.chain.folder.path, tmp_path / "runs" / "pico-quick-42")
+    monkeypatch.chdir(tmp_path)
+    for made in ("train", "quantize"):  # the networks of these tests were trained by nobody
+        monkeypatch.setattr(Chain, made, lambda self, **options: False)
+    document = (Path(__file__).parents[2] / "docs" / "API.md").read_text(encoding="utf-8")
+    section = document.partition("## Accuracy against joules\n")[2]
+    exec(section.partition("```python\n")[2].partition("```")[0], {})
+    out = capsys.readouterr().out
+    for name in ("float32", "int8", "fallback"):
+        assert re.search(rf"^{name}: quality 0\.\d+, [\d.]+ uJ a correct decision$", out, re.M)
+    assert re.search(r"^nothing is better than: .*fallback", out, re.M)
+    again = RunFolder(Path("runs/pico-quick-42"), "").stages
+    before = comparison.chain.folder.stages
+    assert again["compare-board"] == before["compare-board"], "the board was not asked again"
