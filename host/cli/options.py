@@ -68,6 +68,7 @@ PolicyOption = Annotated[
         metavar="DIR",
         help="networks of your own in place of a training: a run folder, or one with "
         "policy.tflite and policy_fallback.tflite",
+        autocompletion=completing.run_folders,
         rich_help_panel=NETWORK,
     ),
 ]

@@ -283,7 +283,7 @@ class TestCommands:
 
     @pytest.fixture(autouse=True)
     def machine(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("host.plugged.Machine", lambda: bench.machine)
+        monkeypatch.setattr("host.doctor.ports.Machine", lambda: bench.machine)
         monkeypatch.setattr("host.doctor.command.Machine", lambda: bench.machine)
 
     def test_exit_codes_and_json(self, bench: Bench) -> None:
