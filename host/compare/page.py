@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from host.meter import meter_text
 from host.metrics.window import NORMAL_95
-from host.report import assumed_text, page_environment, typeset
+from host.report import assumed_text, page_environment, typeset, typeset_spread
 from host.report.plots import Plot, Table, axis, joules_axis, label_positions, styled
 from host.report.theme import LIGHT
 
@@ -99,7 +99,7 @@ def _accuracy_against_joules(result: Mapping[str, Any], of: str) -> Plot:
                     f"{q['mean']:.4f}",
                     f"{q['low']:.4f} to {q['high']:.4f}",
                     typeset(joules[name], "J"),
-                    typeset(spread, "J"),
+                    typeset_spread(joules[name], spread, "J"),
                 ]
             )
     figure.update_xaxes(**joules_axis(f"energy of one decision, {OF[of]}", *x_range))
@@ -120,7 +120,7 @@ def _accuracy_against_joules(result: Mapping[str, Any], of: str) -> Plot:
         + (f" On the Pareto front: {', '.join(front)}." if front else ""),
         figure=styled(figure, 440, legend=True),
         height=440,
-        table=Table(["network", "decision quality", "95 %", "energy", "± (95 %)"], table),
+        table=Table(["network", "decision quality", "95 %", "energy", "95 %"], table),
         provenance=result["energy_provenance"],
         note=note,
     )

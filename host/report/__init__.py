@@ -1,7 +1,7 @@
 """Report: the result in the terminal and as one HTML page."""
 
 from host.report.console import REPORT_FILE, RESULT_FILE, print_result
-from host.report.figures import assumed_text, format_value, typeset
+from host.report.figures import assumed_text, format_value, typeset, typeset_spread
 from host.report.page import Evidence, page_environment, render
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "print_result",
     "render",
     "typeset",
+    "typeset_spread",
 ]

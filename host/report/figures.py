@@ -29,6 +29,12 @@ def format_value(value: float | None, unit: str) -> str:
     return text if unit in ("", "1") else f"{text} {unit}"
 
 
+def typeset_spread(value: float, spread: float, unit: str) -> str:
+    """Half of an interval with two digits, in the prefix of the value that it is of."""
+    scale, prefix = si_prefix(value) if unit in PREFIXED else (1.0, "")
+    return f"±\u00a0{spread * scale:.2g}\u00a0{'µ' if prefix == 'u' else prefix}{unit}"
+
+
 def assumed_text(figure: Mapping[str, Any]) -> str:
     """What an emulator that counts instructions made cycles, time and joules by, in one line."""
     return (

@@ -15,7 +15,7 @@ from host.metrics.days import ReplayDays
 from host.metrics.metric import Provenance
 from host.metrics.window import NORMAL_95
 from host.report.console import ENERGY_SAVING_ROWS, budget_text
-from host.report.figures import typeset
+from host.report.figures import typeset, typeset_spread
 from host.report.plots import energy, node, score, task
 from host.report.power import POWER_STATES, uncertain
 from host.report.theme import DARK, LIGHT, dark_for_light
@@ -135,7 +135,10 @@ def _spreads(metrics: Mapping[str, Any]) -> dict[str, str]:
     told = {}
     energy_j = metrics["energy_per_decision"]["detail"].get("total_uncertainty_j")
     if energy_j is not None:
-        told["energy_per_decision"] = f"± {typeset(NORMAL_95 * energy_j, 'J')} (95 %, meter)"
+        value = metrics["energy_per_decision"]["value"]
+        told["energy_per_decision"] = (
+            f"{typeset_spread(value, NORMAL_95 * energy_j, 'J')} (95 %, meter)"
+        )
     assumed = metrics["energy_per_decision"]["detail"].get("assumed_range_j")
     if assumed is not None:
         low, high = (typeset(end, "J") for end in assumed)

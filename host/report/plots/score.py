@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from host.metrics import pareto_front
 from host.metrics.window import NORMAL_95
-from host.report.figures import format_value, typeset
+from host.report.figures import format_value, typeset, typeset_spread
 from host.report.plots.plot import (
     Plot,
     Table,
@@ -79,7 +79,7 @@ def composite_parts(result: Mapping[str, Any]) -> Plot | None:
     height = 110 + ROW_PX * len(rows)
     return Plot(
         key="composite",
-        title="What moved the composite",
+        title="Weight and score of each metric",
         label="Bars of each metric's part of the composite scores. "
         + " ".join(f"{name} is {score['value']:.3f}." for name, score in known.items())
         + f" {most_lost(result[next(iter(known))])}",
@@ -107,9 +107,9 @@ def most_lost(score: Mapping[str, Any], count: int = 2) -> str:
     lost = {metric: weight * (1 - scores[metric]) for metric, weight in weights.items()}
     most = sorted(lost, key=lambda metric: -lost[metric])[:count]
     told = " and ".join(
-        f"{lost[metric]:.3f} of {weights[metric]:.2f} by {spoken(metric)}" for metric in most
+        f"{spoken(metric)} ({lost[metric]:.3f} of its {weights[metric]:.2f})" for metric in most
     )
-    return f"It lost most {told}."
+    return f"The composite lost most by {told}."
 
 
 def baselines(entries: Mapping[str, Mapping[str, Any]]) -> Plot | None:
@@ -253,13 +253,13 @@ def quality_against_joules(
         figure=styled(figure, 440, legend=True),
         height=440,
         table=Table(
-            ["network", "decision quality", "energy of a decision", "± (95 %)", "front", "source"],
+            ["network", "decision quality", "energy of a decision", "95 %", "front", "source"],
             [
                 [
                     point.name,
                     f"{point.quality:.4f}",
                     typeset(point.energy_j, "J"),
-                    typeset(NORMAL_95 * point.uncertainty_j, "J"),
+                    typeset_spread(point.energy_j, NORMAL_95 * point.uncertainty_j, "J"),
                     "yes" if index in front else "no",
                     f"{point.source}, {point.provenance}",
                 ]
