@@ -63,6 +63,8 @@ QUIET = (
     "--disable-sync",
 )
 """Keep Chromium from asking for anything but the page."""
+PATIENCE_MS = 180_000
+"""A machine may be busy; nothing is told by how long it takes."""
 
 
 @pytest.fixture(scope="session")
@@ -102,6 +104,7 @@ def browsed(
         context = chromium.new_context(
             color_scheme=scheme, viewport={"width": 1280, "height": 900}, reduced_motion="reduce"
         )
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.problems, page.requests = [], []
         page.on("console", lambda message: _keep(page, message))

@@ -92,7 +92,8 @@ def budget_text(saving: Mapping[str, Any]) -> str:
         1, sum(saving["as_decided"]["decisions"].values())
     )
     per_cycle, source = saving["energy_j_per_cycle"], saving.get("energy_j_per_cycle_source")
-    booked = "" if per_cycle is None else f", {format_value(per_cycle, 'J')} a cycle ({source})"
+    booked = "" if per_cycle is None else f", {format_value(per_cycle, 'J')} a cycle"
+    booked += f" ({source})" if source else ""
     return (
         f"budget {format_value(limit, 'J')} for each decision cycle (a day), reached in "
         f"{saving['decision_cycles_at_the_budget']} of {saving['decision_cycles']}; the fallback "

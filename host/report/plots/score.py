@@ -192,7 +192,8 @@ def quality_against_joules(
         return None
     front = pareto_front([p.quality for p in points], [p.energy_j for p in points])
     figure = go.Figure()
-    x_range, y_range, unseen = _ranges(points, result["baselines"])
+    x_range, y_range = _ranges(points)
+    beside = _without_joules(figure, result["baselines"], y_range)
     places = [
         (
             (log10(1e6 * point.energy_j) - x_range[0]) / (x_range[1] - x_range[0]),
@@ -226,7 +227,7 @@ def quality_against_joules(
                 "color": LIGHT[colour],
             },
             mode="markers+text",
-            text=[points[i].name for i in chosen],
+            text=[f" {points[i].name} " for i in chosen],
             textposition=[positions[i] for i in chosen],
             marker={
                 "size": 11,
@@ -267,8 +268,8 @@ def quality_against_joules(
             ],
         ),
         note="Both on this run's scenario. Filled: on the front, where no other network has at "
-        "least its quality for at most its joules. Bars are 95 % intervals of the meter. Policies "
-        f"without joules: {unseen}.",
+        "least its quality for at most its joules. Bars are 95 % intervals of the meter. "
+        f"Baselines, which take no joules of the node, are dashed lines.{beside}",
     )
 
 
@@ -310,25 +311,44 @@ def _compared_points(comparison: Mapping[str, Any] | None) -> list[_Point]:
     return points
 
 
-def _ranges(
-    points: Sequence[_Point], entries: Mapping[str, Mapping[str, Any]]
-) -> tuple[list[float], list[float], str]:
-    """Ranges of both axes, in decades and in quality, and the baselines that have no joules."""
+def _ranges(points: Sequence[_Point]) -> tuple[list[float], list[float]]:
+    """Ranges of both axes, in decades of µJ and in quality."""
     energies = [1e6 * point.energy_j for point in points]
     room = max(log10(1.6), 0.14 * log10(max(energies) / min(energies)))
     qualities = [point.quality for point in points]
     low, high = min(qualities), max(qualities)
     spare = max(LEAST_SPAN - (high - low), 0.5 * (high - low)) / 2
-    told = [
-        f"{_policy(name)} {entries[name]['decision_quality']:.3f}"
-        for name in ("hindsight_optimum", "bid_price", "greedy_capacity", "unit_margin")
-        if name in entries and entries[name]["decision_quality"] is not None
-    ]
     return (
         [log10(min(energies)) - room, log10(max(energies)) + room],
         [low - spare, high + spare],
-        ", ".join(told),
     )
+
+
+def _without_joules(
+    figure: go.Figure, entries: Mapping[str, Mapping[str, Any]], y_range: Sequence[float]
+) -> str:
+    """Lines for the baselines in range, which took no joules; names the nearest others."""
+    above: list[tuple[float, str]] = []
+    below: list[tuple[float, str]] = []
+    for name, entry in entries.items():
+        quality = entry["decision_quality"]
+        if quality is None or name.startswith("int8"):
+            continue
+        told = f"{_policy(name)} {quality:.3f}"
+        if quality > y_range[1]:
+            above.append((quality, told))
+        elif quality < y_range[0]:
+            below.append((-quality, told))
+        else:
+            figure.add_hline(
+                y=quality,
+                line={"dash": "dash", "width": 1, "color": LIGHT["muted"]},
+                annotation={"text": told, "font": {"color": LIGHT["muted"], "size": 12}},
+                annotation_position="top left",
+            )
+    beyond = [f"{sorted(above)[0][1]} lies above"] if above else []
+    beyond += [f"{sorted(below)[0][1]} below"] if below else []
+    return f" Of the others, {' and '.join(beyond)}." if beyond else ""
 
 
 def _told(point: _Point) -> str:
