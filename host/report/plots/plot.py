@@ -29,6 +29,13 @@ class Table:
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
 
+    @property
+    def figures(self) -> list[bool]:
+        """Whether each column holds figures, which are set right."""
+        return [
+            all(cell[:1] in "0123456789+-±" for cell in c) for c in zip(*self.rows, strict=True)
+        ]
+
 
 @dataclass(frozen=True)
 class Plot:

@@ -208,7 +208,7 @@ def _days_table(replayed: ReplayDays) -> Table:
     rows = []
     for day in range(len(replayed)):
         row = [str(day), *(str(counts[day]) for counts in replayed.decisions.values())]
-        row.append(f"{replayed.value_eur[day]:,.0f}")
+        row.append(f"{round(replayed.value_eur[day]):,}")
         if replayed.account_j is not None:
             row.append(typeset(float(replayed.account_j[day]), "J"))
         row += [f"{replayed.used[k][day]} of {replayed.slots[k][day]}" for k in replayed.used]
