@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,16 +96,15 @@ def test_what_the_help_imports() -> None:
         "try:\n    cli.main()\nexcept SystemExit as left:\n    assert not left.code\n"
         f"print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
     )
-    # Typer itself asks pydantic what an option's type is.
-    for arguments, own in (
-        (["--help"], []),
-        (["--version"], []),
-        (["bench", "--help"], ["pydantic"]),
+    for arguments, typers in (
+        (["--help"], ["[]"]),
+        (["--version"], ["[]"]),
+        (["bench", "--help"], ["[]", "['pydantic']"]),  # which Typer asks for an option's type
     ):
         ran = subprocess.run(
             [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True
         )
-        assert ran.stderr.strip() == str(own), arguments
+        assert ran.stderr.strip() in typers, arguments
 
 
 def raising(error: BaseException):
@@ -238,7 +238,9 @@ def test_ctrl_c_ends_with_130_and_goes_on(tmp_path: Path) -> None:
     generate = [*command[:3], "generate", "--preset", "quick", "--out", str(tmp_path)]
     assert subprocess.run(generate, capture_output=True, check=False).returncode == 0
     before = (tmp_path / "manifest.json").read_bytes()
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    # What runs in the background of a script ignores Ctrl-C, and so would this process.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("train ..."):
