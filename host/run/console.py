@@ -21,6 +21,8 @@ from toolchain.errors import InputError
 RUNS_SCHEMA = 1
 LOG_COLUMNS = 160
 """Width of a table where the output is no terminal."""
+LIST_SHOWN = 8
+"""Values of a list that are shown."""
 SCORES = ("composite", "composite_log", "material_circularity_indicator")
 """Figures of a result beside the eleven metrics."""
 
@@ -99,6 +101,8 @@ def shown_stage(run: RunFolder, stage: str) -> dict[str, Any]:
 
 def print_stage(entry: Mapping[str, Any], console: Console) -> None:
     """Print a stage: when and by which command, from what, and which files it left."""
+    if not console.is_terminal:
+        console.width = max(console.width, LOG_COLUMNS)
     lines = {
         "folder": entry["folder"],
         "command": entry["command"],
@@ -135,8 +139,18 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         if isinstance(value, dict) and value:
             lines |= _flat(value, f"{prefix}{name}.")
         else:
-            lines[prefix + name] = str(value)
+            lines[prefix + name] = _text(value)
     return lines
+
+
+def _text(value: Any) -> str:
+    """As people read it; ``--json`` has all digits and all values."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list):
+        shown = ", ".join(_text(item) for item in value[:LIST_SHOWN])
+        return f"{shown}, ... ({len(value)})" if value[LIST_SHOWN:] else shown or "-"
+    return "-" if value is None else str(value)
 
 
 def shown_metric(result: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -161,6 +175,8 @@ def shown_metric(result: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def print_metric(metric: Mapping[str, Any], console: Console) -> None:
     """Print a metric, what it is, and all that the result knows of it."""
+    if not console.is_terminal:
+        console.width = max(console.width, LOG_COLUMNS)
     value = format_value(metric["value"], metric["unit"])
     console.print(f"{metric['name']}  {value}  {metric['provenance']}", style="bold", markup=False)
     console.print(metric["definition"], markup=False, soft_wrap=True)
