@@ -133,11 +133,11 @@ def report(
     Examples:
         jouleloop report --out runs/mine
     """
+    folder = run_folder(out, "report")
     with doing("starting"):
         from host.chain import report_run
         from host.report import print_result
 
-    folder = run_folder(out, "report")
     result = report_run(folder, force=force, command=command_line(), console=messages)
     if as_json:
         print_json(result)

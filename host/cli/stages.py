@@ -43,10 +43,10 @@ def _stage(
     **others: Any,
 ) -> None:
     """Run a stage and say what it left; ``others`` are those of ``run_stage``."""
+    folder = run_folder(out, name)
     with doing("starting"):
         from host.chain import run_stage
 
-    folder = run_folder(out, name)
     scenario = scenario or ScenarioOptions()
     summary = run_stage(
         name,
