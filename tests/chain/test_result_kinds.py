@@ -39,10 +39,14 @@ def copied(finished_run: tuple[Path, dict], tmp_path: Path) -> Path:
 
 
 def put(path: Path, files: dict[str, object]) -> None:
-    """Other files of the replay, as if it had left them."""
+    """Other files of the replay, as if it had left them; None for one that it had not."""
     manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
     recorded = manifest["stages"]["replay"]["files"]
     for name, value in files.items():
+        if value is None:
+            (path / "replay" / name).unlink()
+            del recorded[name]
+            continue
         (path / "replay" / name).write_text(json.dumps(value), encoding="utf-8")
         recorded[name] = sha256_file(path / "replay" / name)
     (path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
@@ -55,6 +59,7 @@ def test_without_a_meter(copied: Path, finished_run: tuple[Path, dict]) -> None:
         copied,
         {
             "windows.json": [],
+            "windows_run.json": None,
             "meter.json": {"kind": "none", "reason": reason},
             "provenance.json": provenance | {"unmeasured": reason},
         },
