@@ -100,19 +100,6 @@ class Target:
         """What is counted of a program, and reported: ``cycles`` or ``instructions``."""
         return "cycles" if self.cycles_per_instruction is None else "instructions"
 
-    def require_cycles(self) -> None:
-        """Refuse an emulator that counts instructions, where cycles are to be counted.
-
-        Raises:
-            TargetError: it is one.
-        """
-        if self.cycles_per_instruction is not None:
-            raise TargetError(
-                f"{self} executes one instruction a cycle: what it counts are no core's cycles",
-                hint=f"use a board, as {self.board.name}@/dev/ttyUSB0; 'jouleloop infer {self}' "
-                "counts instructions",
-            )
-
     def require_board(self) -> None:
         """Refuse a process, where time, memory and energy are to be measured.
 

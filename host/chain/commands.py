@@ -113,7 +113,7 @@ def bench(
     chain.quantize()
     chain.compile(target.board, flash_budget)
     chain.build(target.board)
-    if layers and flash and target.emulated and target.counts == "cycles":
+    if layers and flash and target.emulated:
         chain.profile(target)  # first, so that the replay leaves its own image in the flash
     given_j = None if energy_budget is None else str(energy_budget)
     chain.replay(target, flash=flash, energy_budget=given_j, meter=meter)

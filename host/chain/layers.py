@@ -70,7 +70,7 @@ def layer_cycles(folder: RunFolder, target: Target) -> dict[str, Any]:
     if PROFILE.name in folder.stages:
         profile = read_json(folder.artifact(PROFILE.name) / PROFILE_FILE)
         if profile["model_sha256"] == model["sha256"] and profile["target"] == str(target):
-            return _counted(profile, target, command)
+            return _counted(profile, command)
     if model["cycles"] is None:
         counts = (
             f"'{command}' counts"
@@ -94,23 +94,22 @@ def layer_cycles(folder: RunFolder, target: Target) -> dict[str, Any]:
     }
 
 
-def _counted(profile: dict[str, Any], target: Target, command: str) -> dict[str, Any]:
-    readings = profile["readings"]
+def _counted(profile: dict[str, Any], command: str) -> dict[str, Any]:
+    readings, counts = profile["readings"], profile["counts"]
     return {
         "provenance": profile["provenance"],
-        "counted": target.counts,
+        "counted": counts,
         "basis": "counted in another image than the one that was replayed: the same network with "
-        f"{readings['count']} readings of the counter, whose {readings['cycles']:,} "
-        f"{target.counts} are subtracted ({readings['unexplained_cycles']:+,} unexplained); as by "
-        f"'{command}'",
+        f"{readings['count']} readings of the counter, whose {readings[counts]:,} {counts} are "
+        f"subtracted ({readings[f'unexplained_{counts}']:+,} unexplained); as by '{command}'",
         "image_sha256": profile["image_sha256"],
-        "whole": profile["cycles"]["median"],
-        "outside_layers": profile["outside_layers"]["cycles"],
-        "layers": [_layer(layer, layer["index"]) for layer in profile["layers"]],
+        "whole": profile[counts]["median"],
+        "outside_layers": profile["outside_layers"][counts],
+        "layers": [_layer(layer, layer["index"], counts) for layer in profile["layers"]],
     }
 
 
-def _layer(layer: dict[str, Any], index: int) -> dict[str, Any]:
+def _layer(layer: dict[str, Any], index: int, counts: str = "cycles") -> dict[str, Any]:
     return {
         "index": index,
         "operators": layer["operators"],
@@ -118,7 +117,7 @@ def _layer(layer: dict[str, Any], index: int) -> dict[str, Any]:
         "output_shape": layer["output_shape"],
         "strategy": layer["strategy"],
         "macs": layer["macs"],
-        "count": layer["cycles"],
+        "count": layer[counts],
         "minimum": layer["minimum_cycles"],
         "flash_bytes": layer["flash_bytes"],
     }

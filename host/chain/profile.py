@@ -17,7 +17,7 @@ import numpy as np
 
 from host.chain.infer import read_bytes
 from host.flash import open_target
-from host.metrics import Provenance
+from host.metrics import Provenance, counted
 from host.target import Target, parse_target
 from toolchain.build import Image, build_image, layer_bytes
 from toolchain.compile import (
@@ -48,12 +48,12 @@ compiler may keep other registers around a reading."""
 
 @dataclass(frozen=True, eq=False)
 class _Counted:
-    """One image's run: (n, bytes) uint8 of its outputs, and (n,) cycles of whole inferences."""
+    """One image's run: (n, bytes) uint8 of its outputs, and (n,) counts of whole inferences."""
 
     compiled: CompiledModel
     image: Image
     outputs: np.ndarray
-    cycles: np.ndarray
+    counts: np.ndarray
 
 
 def profile(
@@ -63,7 +63,7 @@ def profile(
     kernels: str | None = None,
     flash_budget: FlashBudget = None,
 ) -> dict[str, Any]:
-    """Count the cycles of every layer on a target.
+    """Count the cycles of every layer on a target; instructions, where its emulator counts those.
 
     Args:
         target_text: ``BOARD@WHERE``.
@@ -72,7 +72,7 @@ def profile(
         flash_budget: see :func:`compile_model`.
 
     Returns:
-        JSON values; cycles are medians over the rows.
+        JSON values; counts are medians over the rows, and are called what ``counts`` says.
 
     Raises:
         InputError: the target has no cycle counter, or the model or the budget cannot be used.
@@ -104,7 +104,6 @@ def profile_model(
             f"target {target}: a process of this machine has no cycle counter to profile with",
             hint="profile on pico@emulator or on a board",
         )
-    target.require_cycles()
     network = read_network(data, name)
     chosen = kernels_on_core(target.board.cpu.core, kernels)
     low, high = network.input.limits
@@ -113,7 +112,7 @@ def profile_model(
     )
     with tempfile.TemporaryDirectory(prefix="jouleloop-") as temporary:
         folder = Path(temporary)
-        counted: list[_Counted] = []
+        runs: list[_Counted] = []
         for marked in (False, True):
             compiled = compile_model(
                 data,
@@ -123,17 +122,17 @@ def profile_model(
                 flash_budget=flash_budget,
                 marked=marked,
             )
-            memory = counted[0].image.size.network_memory if counted else "auto"
+            memory = runs[0].image.size.network_memory if runs else "auto"
             image = build_image(
                 target.board,
                 compiled.folder,
                 folder / f"build-{marked}",
                 network_memory=memory,
             )
-            counted.append(_count(target, compiled, image, rows))
-        whole, read = counted
+            runs.append(_count(target, compiled, image, rows))
+        whole, read = runs
         _check_outputs(data, network, rows, whole, read)
-        layers = _layers(whole, _readings(read))
+        layers = _layers(whole, _readings(read), target)
         flash = layer_bytes(whole.image.elf, len(layers))
     return _summary(target, whole, read, layers, flash)
 
@@ -146,7 +145,8 @@ def _count(target: Target, compiled: CompiledModel, image: Image, rows: np.ndarr
         element = Element.INT8
     with open_target(target, image) as (client, _):
         outputs, cycles = client.infer(rows, width, element)
-    return _Counted(compiled, image, np.ascontiguousarray(outputs).view(np.uint8), cycles)
+    counts = counted(cycles, target.cycles_per_instruction)
+    return _Counted(compiled, image, np.ascontiguousarray(outputs).view(np.uint8), counts)
 
 
 def _whole_words(n_bytes: int) -> int:
@@ -180,21 +180,22 @@ def _readings(read: _Counted) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Layer:
-    cycles: int
-    reading_cycles: int
+    count: int
+    reading: int
 
 
-def _layers(whole: _Counted, readings: np.ndarray) -> list[_Layer]:
-    first, second = np.diff(readings, axis=2).transpose(2, 0, 1) % (1 << CYCLE_BITS)
+def _layers(whole: _Counted, readings: np.ndarray, target: Target) -> list[_Layer]:
+    cycles = np.diff(readings, axis=2).transpose(2, 0, 1) % (1 << CYCLE_BITS)
+    first, second = counted(cycles, target.cycles_per_instruction)
     layers = [
-        _Layer(int(np.median(cycles)), int(np.median(cost)))
-        for cycles, cost in zip((second - first).T, first.T, strict=True)
+        _Layer(int(np.median(each)), int(np.median(cost)))
+        for each, cost in zip((second - first).T, first.T, strict=True)
     ]
-    inside = sum(layer.cycles for layer in layers)
-    total = int(np.median(whole.cycles))
-    if min(layer.cycles for layer in layers) < 0 or inside > total:
+    inside = sum(layer.count for layer in layers)
+    total = int(np.median(whole.counts))
+    if min(layer.count for layer in layers) < 0 or inside > total:
         raise MeasurementError(
-            f"the layers take {inside} cycles, the whole inference {total}",
+            f"the layers take {inside} {target.counts}, the whole inference {total}",
             hint="the counter's readings wrap or are wrong; report this with the model",
         )
     return layers
@@ -207,37 +208,40 @@ def _summary(
     layers: list[_Layer],
     flash: tuple[int, ...],
 ) -> dict[str, Any]:
-    total, with_readings = int(np.median(whole.cycles)), int(np.median(read.cycles))
-    readings = MARKS_PER_LAYER * sum(layer.reading_cycles for layer in layers)
+    what = target.counts
+    total, with_readings = int(np.median(whole.counts)), int(np.median(read.counts))
+    readings = MARKS_PER_LAYER * sum(layer.reading for layer in layers)
     unexplained = with_readings - readings - total
     slack = SLACK_SHARE * total + SLACK_CYCLES_PER_READING * MARKS_PER_LAYER * len(layers)
     if abs(unexplained) > slack:
         raise MeasurementError(
-            f"an inference takes {total} cycles, and {with_readings} with readings that cost "
-            f"{readings}: {unexplained} cycles are unexplained, at most {slack:.0f} may be",
+            f"an inference takes {total} {what}, and {with_readings} with readings that cost "
+            f"{readings}: {unexplained} {what} are unexplained, at most {slack:.0f} may be",
             hint="measure again on a board that does nothing else",
         )
     compiled, size = whole.compiled, whole.image.size
-    inside = sum(layer.cycles for layer in layers)
-    minima = [info.minimum_cycles for info in compiled.layers]
+    inside = sum(layer.count for layer in layers)
+    # What is known of the least is in a Cortex-M0+'s cycles.
+    minima = [info.minimum_cycles if what == "cycles" else None for info in compiled.layers]
     minimum = sum(m for m in minima if m is not None)
     return {
         "schema": 1,
         "target": str(target),
         "provenance": str(target.provenance),
+        "counts": what,
         "model_sha256": compiled.sha256,
         "image_sha256": whole.image.image_sha256,
         "kernels": compiled.kernels,
         "flash_budget": compiled.flash_budget,
         "network_memory": size.network_memory,
-        "rows": len(whole.cycles),
+        "rows": len(whole.counts),
         "macs": compiled.macs,
-        "cycles": {
-            "min": int(whole.cycles.min()),
+        what: {
+            "min": int(whole.counts.min()),
             "median": total,
-            "max": int(whole.cycles.max()),
+            "max": int(whole.counts.max()),
         },
-        "cycles_per_mac": _ratio(total, compiled.macs),
+        f"{what}_per_mac": _ratio(total, compiled.macs),
         "minimum": {"cycles": minimum, "share": _ratio(minimum, total), "basis": MINIMUM_BASIS},
         "layers": [
             {
@@ -246,25 +250,25 @@ def _summary(
                 "input_shape": list(info.input_shape),
                 "output_shape": list(info.output_shape),
                 "strategy": info.strategy,
-                "cycles": layer.cycles,
+                what: layer.count,
                 "macs": info.macs,
-                "cycles_per_mac": _ratio(layer.cycles, info.macs),
-                "minimum_cycles": info.minimum_cycles,
-                "share_of_minimum": _ratio(info.minimum_cycles or 0, layer.cycles),
+                f"{what}_per_mac": _ratio(layer.count, info.macs),
+                "minimum_cycles": least,
+                "share_of_minimum": _ratio(least or 0, layer.count),
                 "flash_bytes": n_bytes,
                 "weight_bytes": info.weight_bytes,
-                "reading_cycles": layer.reading_cycles,
+                f"reading_{what}": layer.reading,
             }
-            for index, (info, layer, n_bytes) in enumerate(
-                zip(compiled.layers, layers, flash, strict=True)
+            for index, (info, layer, n_bytes, least) in enumerate(
+                zip(compiled.layers, layers, flash, minima, strict=True)
             )
         ],
-        "outside_layers": {"cycles": total - inside, "flash_bytes": size.network - sum(flash)},
+        "outside_layers": {what: total - inside, "flash_bytes": size.network - sum(flash)},
         "readings": {
             "count": MARKS_PER_LAYER * len(layers),
-            "cycles": readings,
+            what: readings,
             "whole_with_readings": with_readings,
-            "unexplained_cycles": unexplained,
+            f"unexplained_{what}": unexplained,
         },
         "flash_bytes": size.network,
     }

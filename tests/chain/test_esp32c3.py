@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from host.calibrate import MicroBenchmark, measure
@@ -14,8 +16,11 @@ from host.chain import infer
 from host.chain.windows import live_meter
 from host.cli import app
 from host.replay import WindowPlan
+from host.report.profile import print_profile
 from host.target import parse_target
+from toolchain.compile import compile_model
 from toolchain.compile.float_synthetic import FloatDenseSpec, float_network
+from toolchain.compile.instruction_count import count_instructions
 from toolchain.compile.synthetic import reference_network
 from toolchain.protocol import Engine
 
@@ -92,3 +97,25 @@ def test_micro_benchmarks_are_counted_and_their_joules_follow():
     seconds = network.cycles / ran.identity.clock_hz
     assert window.each_j == pytest.approx(running_w * seconds, rel=0.1)
     assert ran.meter.kind == "ina228" and str(ran.meter.provenance) == "emulated"
+
+
+def test_a_profile_has_instructions_by_layer(tmp_path: Path):
+    data = reference_network((16, 32, 16, 4), np.random.default_rng(3))
+    model = tmp_path / "m.tflite"
+    model.write_bytes(data)
+    run = CliRunner().invoke(app, ["profile", TARGET, "--model", str(model), "--json"])
+    assert run.exit_code == 0, run.output
+    summary = json.loads(run.stdout)
+    assert summary["counts"] == "instructions" and "cycles" not in summary
+    layers = [layer["instructions"] for layer in summary["layers"]]
+    whole = summary["instructions"]["median"]
+    assert sum(layers) + summary["outside_layers"]["instructions"] == whole
+    assert layers[0] > layers[1] > layers[2] > 64
+    # Another way to count: the program alone, without firmware.
+    compiled = compile_model(data, tmp_path / "model", kernels="rv32im")
+    (alone,) = count_instructions([compiled], [np.zeros((1, 16), np.int8)])
+    assert whole == pytest.approx(alone.instructions[0], rel=0.02)
+    shown = io.StringIO()
+    print_profile(summary, Console(file=shown, width=140))
+    assert "instructions by layer" in shown.getvalue() and "one off" in shown.getvalue()
+    assert "cycles/MAC" not in shown.getvalue()
