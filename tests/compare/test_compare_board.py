@@ -23,11 +23,12 @@ from host.compare import stages as compare_stages
 from host.compare.command import compare
 from host.compare.console import print_comparison
 from host.compare.network import compared_networks
-from host.compare.result import CSV_FILE, PAGE_FILE, read_comparison
+from host.compare.page import render
+from host.compare.result import CSV_FILE, PAGE_FILE, _energy_provenance, read_comparison
 from host.compare.stages import COMPARISON, Comparison
 from host.meter import MeterChoice
 from host.replay import WindowPlan
-from host.run import RunFolder
+from host.run import RunFolder, read_json
 from host.target import parse_target
 from toolchain.compile.float_synthetic import reference_float_network
 from toolchain.compile.synthetic import reference_network
@@ -43,6 +44,14 @@ MODELS = {
     "policy_float.tflite": (reference_float_network, (N_FEATURES, 8, N_DISPOSITIONS)),
     "policy.tflite": (reference_network, (N_FEATURES, 8, N_DISPOSITIONS)),
     "policy_fallback.tflite": (reference_network, (N_FEATURES, N_DISPOSITIONS)),
+}
+
+
+PROVENANCES = {
+    "decision_quality": "modelled",
+    "latency": "emulated",
+    "energy": "emulated",
+    "memory": "emulated",
 }
 
 
@@ -112,6 +121,9 @@ def test_the_csv_the_page_and_the_terminal_show_it(compared):
     rows = list(csv.DictReader((path / CSV_FILE).open(encoding="utf-8")))
     assert [row["network"] for row in rows] == list(result["networks"])
     assert float(rows[1]["energy_j"]) == result["networks"]["int8"]["energy"]["value"]
+    assert {row["target"] for row in rows} == {"pico@emulator"}
+    provenances = {name: rows[1][f"{name}_provenance"] for name in PROVENANCES}
+    assert provenances == PROVENANCES
     page = (path / PAGE_FILE).read_text(encoding="utf-8")
     assert "Accuracy against joules" in page and "Pareto front" in page
     assert 'src="http' not in page
@@ -120,6 +132,31 @@ def test_the_csv_the_page_and_the_terminal_show_it(compared):
     text = console.export_text()
     for shown in (*result["networks"], "per correct decision", "Pareto front", "1% of accuracy"):
         assert shown in text
+    assert "energy emulated, memory emulated, latency emulated" in text
+    assert "meter: ina228" in text and "ina228" in page
+
+
+def test_what_measured_is_named_and_nothing_is_not(compared, tmp_path: Path):
+    comparison, _ = compared
+    folder = comparison.chain.folder
+    result = read_comparison(folder.artifact(COMPARISON.name))
+    measured = read_json(folder.artifact("compare-board") / "int8.json")["meter"]
+    assert result["meter"] == measured and measured["kind"] == "ina228"
+    assert measured["provenance"] == result["energy_provenance"] == "emulated"
+    entries = {"a": {"energy": {"provenance": "unavailable"}}}
+    assert _energy_provenance(entries) == "unavailable"
+    entries |= {"b": {"energy": {"provenance": "measured"}}}
+    assert _energy_provenance(entries) == "measured"
+    bare = result | {
+        "provenance": "measured",
+        "meter": {"kind": "none", "reason": "no power meter answers on the board's I2C bus"},
+        "energy_provenance": "unavailable",
+    }
+    console = Console(record=True, width=160, file=(tmp_path / "out").open("w"))
+    print_comparison(bare, tmp_path, console)
+    text = console.export_text()
+    assert "energy unavailable, memory measured" in text and "meter: no power meter" in text
+    assert "no power meter answers" in render(bare)
 
 
 def test_the_page_is_whole_in_a_browser(compared, browsed):
