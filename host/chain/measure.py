@@ -186,7 +186,8 @@ def _comparison(folder: RunFolder, model_sha256: str) -> dict[str, Any] | None:
     if COMPARE not in folder.stages:
         return None
     result: dict[str, Any] = read_json(folder.artifact(COMPARE) / "comparison.json")
-    return result if result["networks"]["int8"]["model_sha256"] == model_sha256 else None
+    models = {entry["model_sha256"] for entry in result["networks"].values()}
+    return result if model_sha256 in models else None
 
 
 def _decisions_sha256(rows: Mapping[str, pa.Table]) -> str:
