@@ -16,6 +16,11 @@ from typing import Any
 
 import pytest
 
+# Rich and Typer write in another way in GitHub's CI, and in a narrow terminal.
+for _name in ("GITHUB_ACTIONS", "FORCE_COLOR", "PY_COLORS", "NO_COLOR", "TTY_COMPATIBLE"):
+    os.environ.pop(_name, None)
+os.environ["COLUMNS"] = "80"
+
 SCHEMAS = Path(__file__).parents[1] / "docs" / "schema"
 MADE_BY = {
     "result.json": ("report", "result-1.json"),
