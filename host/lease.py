@@ -106,13 +106,14 @@ def _held(
     name = _file_name(key)
     holder_file = folder / f"{name}.json"
     lock = FileLock(folder / f"{name}.lock", mode=FILE_MODE, thread_local=False)
-    deadline = time.monotonic() + wait_s
+    deadline: float | None = None
     while True:
         try:
             lock.acquire(timeout=0, poll_interval=POLL_S)
             break
         except Timeout:
             now = time.monotonic()
+            deadline = now + wait_s if deadline is None else deadline
             who = _read(holder_file) or "a process that has not said who it is"
             if now >= deadline:
                 waited = f"; waited {wait_s:g} s" if wait_s else ""

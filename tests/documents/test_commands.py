@@ -1,4 +1,4 @@
-"""The commands that the documents tell a reader to type exist; their links lead somewhere."""
+"""The commands that the documents tell a reader to type exist; links and files lead somewhere."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from host.cli import app
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = typer.main.get_command(app).commands
+ROOMS = ("host", "toolchain", "firmware", "boards", "tests", "docs")
 SHELLS = {"", "sh", "bash", "shell", "console"}
 
 every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -84,6 +85,14 @@ def test_every_link_within_the_project_leads_somewhere(document):
             assert (document.parent / target.partition("#")[0]).exists(), (
                 f"{document.name}: {target}"
             )
+
+
+@every_document
+def test_every_file_that_is_named_exists(document):
+    for token in tokens(document):
+        if token.type == "code_inline" and re.match(rf"({'|'.join(ROOMS)})/", token.content):
+            path = token.content.partition(":")[0]
+            assert " " in path or "<" in path or list(ROOT.glob(path)), f"{document.name}: {path}"
 
 
 def test_the_readme_lists_every_document():

@@ -138,20 +138,21 @@ def test_a_benchmark_without_result(run, accepted, tmp_path, does, code, says):
 
 
 def test_a_slow_board_does_not_hold_up_or_spoil_the_others(run, make_result, tmp_path):
+    limit_s = 6.0  # the others must be done within it on a machine that has more to do
     started = time.monotonic()
     reports, code = run(
         {LAB: "hang", PLUGGED: "die", "*": make_result()},
         (LAB, PLUGGED, "pico@emulator"),
-        time_limit_s=3.0,
+        time_limit_s=limit_s,
     )
-    assert 3.0 <= time.monotonic() - started < 15
+    assert limit_s <= time.monotonic() - started < 60, "it would hang for 600 s"
     assert code == 3
     assert [r.outcome.status for r in reports] == [Status.INVALID, Status.INVALID, Status.DONE]
-    assert "not done within 3 s" in reports[0].outcome.error
+    assert "not done within 6 s" in reports[0].outcome.error
     log = (tmp_path / "out" / "runs.log").read_text().splitlines()
     ends = {line.split()[0]: float(line.split()[3]) for line in log if " end " in line}
     begins = {line.split()[0]: float(line.split()[3]) for line in log if " begin " in line}
-    assert ends["pico@emulator"] < begins[LAB] + 3.0, "it was done while the other hung"
+    assert ends["pico@emulator"] < begins[LAB] + limit_s, "it was done while the other hung"
     for report in reports[:2]:  # what the processes had started is gone as well
         child = int(Path(report.outcome.job.folder / "log.txt").read_text().split()[1])
         with pytest.raises(ProcessLookupError):
