@@ -6,12 +6,14 @@ pages need no network; they are left in ``build/docs``, which git ignores.
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 import warnings
 from pathlib import Path
 
 import pdoc
+import pdoc.extract
 import pdoc.render
 
 HERE = Path(__file__).resolve().parent
@@ -36,8 +38,11 @@ def build(output: Path = OUTPUT) -> None:
     pdoc.render.configure(docformat="google", template_directory=HERE, footer_text="Jouleloop")
     pdoc.render.env.globals["front"] = text
     with warnings.catch_warnings():
+        # What other packages say of themselves, when the rooms import them, is not of the pages.
+        warnings.simplefilter("ignore")
+        for room in pdoc.extract.walk_specs(ROOMS):
+            importlib.import_module(room)
         warnings.simplefilter("error")
-        # Of other packages, which are imported on the way.
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         pdoc.pdoc(*ROOMS, output_directory=output)
 

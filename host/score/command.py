@@ -12,7 +12,7 @@ from host.chain.commands import recorded_settings
 from host.chain.settings import GeneratorName, PresetName, Settings
 from host.chain.stages import replayed_scenario, scenario_parameters
 from host.presets import GivenGenerator, GivenPreset, generator_name, preset_name
-from host.run import RunFolder, write_json
+from host.run import RUNS, RunFolder, write_json
 from host.score.policies import baseline_specs, read_policies
 from host.score.runner import GenerativeBenchmarkRunner
 from host.score.summary import summarise
@@ -25,7 +25,6 @@ MIN_SCENARIOS = 20
 """Fewest held-out scenarios that a score is given for."""
 
 RESULT_FILE = "score.json"
-RUNS = Path("runs")
 
 
 def score(
