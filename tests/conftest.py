@@ -16,8 +16,13 @@ from typing import Any
 
 import pytest
 
-# Rich and Typer write in another way in GitHub's CI, and in a narrow terminal.
-for _name in ("GITHUB_ACTIONS", "FORCE_COLOR", "PY_COLORS", "NO_COLOR", "TTY_COMPATIBLE"):
+# Rich and Typer write in another way in GitHub's CI and in a narrow terminal, and the reports of
+# made-up boards belong in no job's summary.
+OF_THE_CALLER = (
+    *("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"),
+    *("FORCE_COLOR", "PY_COLORS", "NO_COLOR", "TTY_COMPATIBLE"),
+)
+for _name in OF_THE_CALLER:
     os.environ.pop(_name, None)
 os.environ["COLUMNS"] = "80"
 

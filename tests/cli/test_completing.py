@@ -107,7 +107,8 @@ def test_in_bash(words: list[str], reply: list[str] | None, tmp_path: Path) -> N
     program = tmp_path / "jouleloop"
     program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -m host.cli \"$@\"\n")
     program.chmod(0o755)
-    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    # Bash complains of a locale that is not installed.
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "LC_ALL": "C"}
     script = subprocess.run(
         ["jouleloop"],
         env={**environment, "_JOULELOOP_COMPLETE": "source_bash"},
