@@ -33,12 +33,14 @@ class Calibrated:
         file: where it is kept, or would have been.
         complaints: why it is not kept; empty when it is.
         outside_specification: whether the clock is faster than the chip's maker specifies.
+        replaced: where the measured calibration is left whose place it took; else None.
     """
 
     calibration: Calibration
     file: Path
     complaints: tuple[str, ...]
     outside_specification: bool = False
+    replaced: Path | None = None
 
     def as_json(self) -> dict[str, Any]:
         """JSON values: the calibration's own, where it is, and the errors' limits."""
@@ -49,6 +51,7 @@ class Calibrated:
             "kept": not self.complaints,
             "complaints": list(self.complaints),
             "file": str(self.file),
+            "replaced": None if self.replaced is None else str(self.replaced),
             "limits": {"cycles_error": MOST_CYCLES_ERROR, "energy_error": MOST_ENERGY_ERROR},
         }
 
@@ -73,7 +76,7 @@ def calibrate(
         meter: ``--meter``; None for the board's own where it has one.
         clock_hz: of the core; None for the board file's. Each clock has a calibration of its own.
         shunt_ohm: beside the board's meter; None for the board file's.
-        force: let an emulated calibration take the place of a measured one.
+        force: let an emulated calibration take the place of a measured one, which is set aside.
         console: for progress; None for nowhere.
 
     Raises:
@@ -86,11 +89,15 @@ def calibrate(
     choice = live_meter(meter, target)
     file = calibration_file(state_folder(), target.board)
     kept = kept_calibration(state_folder(), target.board)
-    if target.emulated and kept is not None and kept.provenance == "measured" and not force:
+    takes_place = target.emulated and kept is not None and kept.provenance == "measured"
+    if takes_place and kept is not None and not force:
         raise InputError(
-            f"{file} was measured on a board; an emulated calibration would take its place",
-            hint="add --force, or keep this one elsewhere (JOULELOOP_STATE)",
+            f"{file} was measured on a board; an emulated calibration would take its place"
+            + ("" if kept.cycles_per_instruction is None else ", and its cycles per instruction"),
+            hint=f"add --force, which leaves it as {_set_aside(file).name}, or keep this one "
+            "elsewhere (JOULELOOP_STATE)",
         )
+    replaced = _set_aside(file) if takes_place else None
     memories = chip_of(target.board).network_memories
     benchmarks = designed_set(memories, quick=quick)
     observed = observe(
@@ -99,6 +106,13 @@ def calibrate(
     calibration = calibration_of(observed, target)
     said = tuple(complaints(calibration))
     if not said:
+        if replaced is not None and kept is not None:
+            kept.save(replaced)
         calibration.save(file)
     outside = target.board.cpu.outside_specification(calibration.clock_hz)
-    return Calibrated(calibration, file, said, outside)
+    return Calibrated(calibration, file, said, outside, None if said else replaced)
+
+
+def _set_aside(file: Path) -> Path:
+    """Where a measured calibration is left when an emulated one takes its place."""
+    return file.with_suffix(".measured.json")

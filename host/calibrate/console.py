@@ -76,6 +76,12 @@ def print_calibration(made: Calibrated, console: Console) -> None:
             markup=False,
             soft_wrap=True,
         )
+    if made.replaced is not None:
+        console.print(
+            f"the measured one that it took the place of: {made.replaced}",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _print_cycles(calibration: Calibration, evidence: Evidence, console: Console) -> None:

@@ -31,7 +31,7 @@ from host.run import RUNS, RunFolder, sha256_file
 from host.target import Target, parse_target
 from toolchain.board import Board, load_board, with_shunt
 from toolchain.compile import FlashBudget, compile_model, kernels_for_core
-from toolchain.errors import InputError, RunFolderError
+from toolchain.errors import InputError, RunFolderError, TargetError
 from toolchain.progress import nowhere
 from toolchain.scenario import OwnTables
 
@@ -97,11 +97,13 @@ def bench(
     """
     target = parse_target(target_text, clock_hz=clock_hz, shunt_ohm=shunt_ohm)
     target.require_board()
+    given_j = None if energy_budget is None else str(energy_budget)
     tables = tables or OwnTables()
     settings = settings_of(preset, seed, generator, tables)
     given = None if policy is None else GivenPolicy.read(Path(policy))
     path = Path(out) if out else RUNS / _folder_name(target.board.name, settings, given)
     folder = RunFolder(path, command)
+    _require_usable(target, meter, given_j, new=not folder.stages)
     recorded = _recorded(folder)
     unset = preset is None and seed is None and generator is None and not tables.files
     if unset and recorded is not None and recorded.tables:
@@ -115,10 +117,48 @@ def bench(
     chain.build(target.board)
     if layers and flash and target.emulated:
         chain.profile(target)  # first, so that the replay leaves its own image in the flash
-    given_j = None if energy_budget is None else str(energy_budget)
     chain.replay(target, flash=flash, energy_budget=given_j, meter=meter)
     chain.report(target)
     return _result(chain.folder), path
+
+
+def _require_usable(
+    target: Target, meter: str | None, energy_budget: str | None, *, new: bool
+) -> None:
+    """Refuse what the replay would, before minutes of training are spent on it.
+
+    Args:
+        target: the board and where it is.
+        meter: as ``--meter``.
+        energy_budget: as ``--energy-budget``.
+        new: nothing of the run is made yet. Otherwise the board may have played its part already,
+            and is looked for when it is needed.
+
+    Raises:
+        InputError: the meter or the energy budget is none, or the meter cannot see the target.
+        TargetError: the board is not there, or several fit.
+    """
+    from host.chain.windows import require_usable
+    from host.flash.find import find_board
+    from host.meter import parse_meter
+    from host.plugged import Machine
+    from host.replay import energy_budget as budget_of
+
+    choice = parse_meter(meter)
+    require_usable(choice, target)
+    if energy_budget is not None:
+        budget_of(target.board, energy_budget)
+    # An instrument on the host may be the board's supply, so without it the board may be off.
+    if not new or target.emulated or choice.on_host:
+        return
+    find_board(target, Machine())
+    where = target.where
+    if where.startswith("/") and not Path(where).exists():
+        raise TargetError(
+            f"{target}: there is no {where}",
+            hint="check the port's name, and that the board is plugged in; 'jouleloop ports' lists "
+            "what is there",
+        )
 
 
 def open_chain(
@@ -370,7 +410,9 @@ def _sha256(path: Path) -> str:
     try:
         return sha256_file(path)
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        raise InputError(
+            f"{path} cannot be read: {error.strerror}", hint="check the file's name and its rights"
+        ) from error
 
 
 def _result(folder: RunFolder) -> dict[str, Any]:

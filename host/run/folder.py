@@ -217,7 +217,10 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RunFolderError(f"{path} cannot be read: {error}") from error
+        raise RunFolderError(
+            f"{path} cannot be read: {error}",
+            hint="restore it, or name another folder; nothing in this one was changed",
+        ) from error
     schema = manifest.get("schema") if isinstance(manifest, dict) else None
     if schema != SCHEMA or not isinstance(manifest.get("stages"), dict):
         raise RunFolderError(

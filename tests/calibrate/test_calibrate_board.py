@@ -19,7 +19,7 @@ from host.link import Identity
 from host.replay import WindowPlan
 from host.target import parse_target
 from toolchain.errors import InputError
-from toolchain.policy.calibration import calibration_file, kept_calibration
+from toolchain.policy.calibration import Calibration, calibration_file, kept_calibration
 
 TARGET = parse_target("pico@emulator")
 
@@ -138,9 +138,13 @@ def test_an_emulated_calibration_does_not_take_a_measured_ones_place(run, tmp_pa
     code, _, err = run(1.0)
     assert code == 2 and "was measured on a board" in err and "--force" in err
     assert kept_calibration(tmp_path, TARGET.board) == measured
-    code, _, _ = run(1.0, "--force")
+    code, out, _ = run(1.0, "--force")
     assert code == 0
     assert kept_calibration(tmp_path, TARGET.board).provenance == "emulated"
+    # What a board has measured is not made anew without it.
+    aside = calibration_file(tmp_path, TARGET.board).with_suffix(".measured.json")
+    assert Calibration.load(aside, TARGET.board) == measured
+    assert f"took the place of: {aside}" in out
 
 
 def test_a_trace_is_no_meter_for_several_images():

@@ -25,6 +25,25 @@ def test_an_unknown_target(cli) -> None:
     assert "next:" in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("pico@/dev/none-such",), "there is no /dev/none-such"),
+        (("pico@E660000000000000",), "no such board is plugged in"),
+        (("pico@emulator", "--meter", "xx"), "--meter 'xx' is no meter"),
+        (("pico@emulator", "--meter", "ppk2,volt=5"), "is emulated and draws nothing"),
+        (("pico@emulator", "--energy-budget", "x"), "energy budget 'x' is not a number"),
+    ],
+)
+def test_what_the_replay_would_refuse_is_refused_before_training(
+    cli, tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    code, _, err = cli("bench", *arguments, "--out", tmp_path / "run")
+    assert code == 2
+    assert said in err and "next:" in err
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_truncated_model(cli, tmp_path: Path) -> None:
     model = tmp_path / "broken.tflite"
     model.write_bytes(b"\x1c\0\0\0TFL3" + bytes(40))

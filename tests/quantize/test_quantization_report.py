@@ -8,6 +8,8 @@ import pytest
 from rich.console import Console
 
 from host.report.quantization import print_quantization
+from toolchain.errors import InputError
+from toolchain.quantize.agreement import visited_states
 
 LAYER = {
     "seen_min": 0.0,
@@ -76,3 +78,8 @@ def test_variants_and_missed_limits_are_printed(met):
     row = next(line for line in text.splitlines() if line.startswith("narrow"))
     wanted = ["0.8400", "98.82%", "95.00%", "5,432", "3,210", "24-22-11-5", "tflite-micro"]
     assert row.split()[1:] == wanted
+
+
+def test_no_scenario_has_no_states() -> None:
+    with pytest.raises(InputError, match="no scenario is left"):
+        visited_states(None, [])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from toolchain.environment import DayBatch, rollout
+from toolchain.errors import InputError
 from toolchain.policy.choice import choose
 from toolchain.policy.dense import DensePolicy
 from toolchain.quantize.quantized import QuantizedPolicy
@@ -21,7 +22,15 @@ def visited_states(
 
     Returns:
         (n, n_in) float32 states and (n, n_actions) bool masks, in the order of the visits.
+
+    Raises:
+        InputError: there is no scenario.
     """
+    if not scenarios:
+        raise InputError(
+            "no scenario is left whose states the policy could visit",
+            hint="train on more scenarios than are kept for calibration",
+        )
     states: list[np.ndarray] = []
     masks: list[np.ndarray] = []
 

@@ -31,7 +31,7 @@ def energy_windows(
     meter: Mapping[str, Any],
     provenance: str,
 ) -> Plot | None:
-    """Mean power of every window over the board's time; None where none was run.
+    """Mean power of every window over the board's time; None where none was judged.
 
     Args:
         judged: the windows that count, in the order that they were run in.
@@ -40,9 +40,9 @@ def energy_windows(
         meter: that measured.
         provenance: of the energies.
     """
-    windows = _placed(judged, ran)
-    if not windows:
+    if not judged:
         return None
+    windows = _placed(judged, ran)
     figure = make_subplots(
         rows=2, cols=1, shared_xaxes=True, row_heights=[0.82, 0.18], vertical_spacing=0.06
     )
