@@ -35,6 +35,14 @@ MADE_BY = {
 
 
 @pytest.fixture(scope="session", autouse=True)
+def state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Neither what this machine was calibrated to nor its boards' flash is part of a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JOULELOOP_STATE", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def every_result_is_valid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Hold what this process' tests left in run folders against docs/schema."""
     yield

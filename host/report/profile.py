@@ -43,7 +43,7 @@ def print_profile(summary: dict[str, Any], console: Console) -> None:
     lines = [
         f"Kernels {summary['kernels']}, code and weights in {summary['network_memory']}; medians "
         f"of {summary['rows']} inputs, outputs equal to the reference.",
-        f"Layers were timed in an image with {readings['count']} readings of the cycle counter, "
+        f"Layers were timed in an image with {readings['count']} readings of the counter, "
         f"which cost {readings[what]:,} {what} by their own measure and were subtracted; "
         f"{readings[f'unexplained_{what}']:+,} {what} are unexplained.",
     ]
