@@ -154,7 +154,10 @@ def read_baseline(path: Path) -> Baseline:
             hint="make it anew with --update-baseline",
         ) from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+        raise InputError(
+            f"{path} cannot be read: {error}",
+            hint="restore it from version control, or make another with --update-baseline",
+        ) from error
     return Baseline(path, file.entries)
 
 

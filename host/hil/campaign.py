@@ -69,7 +69,10 @@ def read_campaign(path: Path) -> CampaignFile:
             hint="docs/HIL.md has a campaign file with every key",
         ) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+        raise InputError(
+            f"{path} cannot be read: {error}",
+            hint="check its name and that it is TOML; docs/HIL.md has an example",
+        ) from error
     if len(set(campaign.targets)) != len(campaign.targets):
         raise InputError(f"{path}: a target is named twice", hint="name each of them once")
     for names in (campaign.scenarios, campaign.variants):

@@ -44,6 +44,17 @@ def test_what_the_replay_would_refuse_is_refused_before_training(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    "arguments", [("campaign", "FILE"), ("hil", "pico@emulator", "--baseline", "FILE")]
+)
+def test_a_file_of_ci_that_cannot_be_read(cli, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    file = tmp_path / "broken"
+    file.write_text("{")
+    code, _, err = cli(*(str(file) if each == "FILE" else each for each in arguments))
+    assert code == 2
+    assert f"{file} cannot be read" in err and "next:" in err
+
+
 def test_a_truncated_model(cli, tmp_path: Path) -> None:
     model = tmp_path / "broken.tflite"
     model.write_bytes(b"\x1c\0\0\0TFL3" + bytes(40))
