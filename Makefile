@@ -70,9 +70,10 @@ bench: $(STAMP) ## figures for docs/BENCHMARKS.md: networks on the core, scenari
 	$(BIN)/python tests/bench/bench_startup.py
 
 .PHONY: soak
-soak: $(STAMP) ## the long proofs: 1e6 frames over a bad line, 1e7 fuzzed inputs
+soak: $(STAMP) ## the long proofs: 1e6 frames over a bad line, 1e7 fuzzed inputs, runs killed again and again
 	$(BIN)/python tests/soak/soak_link.py --frames 1000000
 	$(BIN)/python tests/firmware/fuzz/fuzz.py --runs 10000000
+	$(BIN)/python -m pytest -n 2 -m long
 
 .PHONY: docs
 docs: $(STAMP) ## API pages into build/docs, docs/API.md in front

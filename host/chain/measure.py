@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 from rich.console import Console
 
 from host import metrics as m
@@ -28,6 +29,7 @@ from host.metrics import Metric, Provenance
 from host.replay import FALLBACK_ONLY, NOMINAL, REGIME_SHIFT, shift_day, variants
 from host.report import REPORT_FILE, Evidence, render
 from host.result import RESULT_FILE, RESULT_SCHEMA, write_result
+from host.result.comparison import ComparisonResult
 from host.run import RunFolder, Stage, read_json
 from host.target import Target
 from toolchain import __version__
@@ -168,7 +170,7 @@ def write_report(
         days=m.replay_days(rows[NOMINAL], scenario, budget["energy_j_per_cycle"]),
         windows=[asdict(window) for window in windows],
         ran=_ran_windows(replayed),
-        comparison=_comparison(folder, identity["model_sha256"]),
+        comparison=_comparison(folder, identity["model_sha256"], target, console),
         stages=folder.stages,
     )
     (path / REPORT_FILE).write_text(render(result, evidence), encoding="utf-8")
@@ -181,11 +183,26 @@ def _ran_windows(replayed: Path) -> list[dict[str, Any]]:
     return windows
 
 
-def _comparison(folder: RunFolder, model_sha256: str) -> dict[str, Any] | None:
+def _comparison(
+    folder: RunFolder, model_sha256: str, target: Target, console: Console
+) -> dict[str, Any] | None:
     """What ``compare`` left in the folder, where it is of the policy that was replayed."""
     if COMPARE not in folder.stages:
         return None
-    result: dict[str, Any] = read_json(folder.artifact(COMPARE) / "comparison.json")
+    file = folder.artifact(COMPARE) / "comparison.json"
+    text = file.read_text(encoding="utf-8")
+    try:
+        ComparisonResult.model_validate_json(text)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        console.print(
+            f"{file} is of another version ({where}) and is not shown; "
+            f"'jouleloop compare {target} --out {folder.path}' makes it anew",
+            markup=False,
+            soft_wrap=True,
+        )
+        return None
+    result: dict[str, Any] = json.loads(text)
     models = {entry["model_sha256"] for entry in result["networks"].values()}
     return result if model_sha256 in models else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -96,10 +97,11 @@ def hil(
         InputError: no target, one twice, a baseline that cannot be used or is of another
             provenance, or options that a target cannot have.
     """
-    if not targets or len(set(targets)) != len(targets):
-        raise InputError(
-            f"targets are {list(targets)}", hint="name at least one, and each of them once"
-        )
+    if not targets:
+        raise InputError("no target is named", hint="for example 'jouleloop hil pico@emulator'")
+    twice = [target for target, times in Counter(targets).items() if times > 1]
+    if twice:
+        raise InputError(f"{', '.join(twice)}: named more than once", hint="name each target once")
     if update and baseline is None:
         raise InputError("--update-baseline needs a file", hint="name it with --baseline FILE")
     kept = None if baseline is None else _baseline(Path(baseline), update)

@@ -30,6 +30,13 @@ MANIFEST = "manifest.json"
 KEY_FILE = ".key"
 SOURCE_SUFFIXES = {".py", ".c", ".cc", ".h", ".S", ".in", ".cmake", ".txt", ".toml", ".j2"}
 
+MADE_BY = {"profile": "bench", "variants": "compare"} | dict.fromkeys(
+    ("compare-images", "compare-board", "compare-quality"), "compare"
+)
+"""Commands of stages that have none of their own name."""
+OF_A_TARGET = ("bench", "build", "replay", "compare")
+"""Commands that take a target."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -89,15 +96,21 @@ class RunFolder:
         if entry is None:
             raise RunFolderError(
                 f"{self.path} has no stage {stage!r}; it has: {', '.join(self.stages) or 'none'}",
-                hint=f"run 'jouleloop {stage}' on this folder first",
+                hint=f"run '{self._command_of(stage)}' first",
             )
         folder = self.path / stage
         if _digest_files(folder) != entry["files"]:
             raise RunFolderError(
                 f"{folder}: the files are not those that the manifest records",
-                hint=f"run 'jouleloop {stage} --force' to make them anew",
+                hint=f"run '{self._command_of(stage)} --force' to make them anew",
             )
         return folder
+
+    def _command_of(self, stage: str) -> str:
+        """That makes a stage of this folder."""
+        made_by = MADE_BY.get(stage, stage)
+        target = " TARGET" if made_by in OF_A_TARGET else ""
+        return f"jouleloop {made_by}{target} --out {self.path}"
 
     def run(
         self,

@@ -62,6 +62,7 @@ def test_an_error_of_the_chain_becomes_the_outcome(job: Job) -> None:
     assert "no such board is plugged in" in outcome.error
 
 
+@pytest.mark.long
 def test_a_run_that_is_given_its_own_policy_ends_the_same(job: Job, finished_run) -> None:
     folder, trained = finished_run
     variant = job.variant.model_copy(update={"policy": str(folder)})

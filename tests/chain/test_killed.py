@@ -91,6 +91,7 @@ MOMENTS: dict[str, tuple[Callable[[Path], bool], signal.Signals]] = {
 }
 
 
+@pytest.mark.long
 def test_killed_again_and_again_the_result_is_the_same_byte_for_byte(
     finished_run: tuple[Path, dict], start, tmp_path: Path
 ) -> None:

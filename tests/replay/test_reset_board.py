@@ -102,7 +102,10 @@ def decided(client: BoardClient, on_day=lambda day: None) -> list[dict]:
     return entries
 
 
-@pytest.mark.parametrize("before_write", [0, 1, 2, 4])
+@pytest.mark.parametrize(
+    "before_write",
+    [2, *(pytest.param(write, marks=pytest.mark.long) for write in (0, 1, 4))],
+)
 def test_the_rows_are_those_of_a_board_that_never_reset(
     adapter: Adapter, flash: bytes, before_write: int
 ) -> None:
