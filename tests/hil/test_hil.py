@@ -177,8 +177,8 @@ def test_one_board_by_two_names_is_used_by_one_process_at_a_time(fake, make_resu
 @pytest.mark.parametrize(
     ("targets", "options", "says"),
     [
-        ((), {}, "name at least one"),
-        (("pico@emulator", "pico@emulator"), {}, "each of them once"),
+        ((), {}, "no target is named"),
+        (("pico@emulator", "pico@emulator"), {}, "pico@emulator: named more than once"),
         (("native",), {}, "process of this machine"),
         (("pico@emulator",), {"update": True}, "--update-baseline needs a file"),
     ],
