@@ -30,6 +30,7 @@ from host.report import RESULT_FILE
 from host.run import RUNS, RunFolder, sha256_file
 from host.target import Target, parse_target
 from toolchain.board import Board, load_board, with_shunt
+from toolchain.build.chips import chip_of
 from toolchain.compile import FlashBudget, compile_model, kernels_for_core
 from toolchain.errors import InputError, RunFolderError, TargetError
 from toolchain.progress import nowhere
@@ -125,7 +126,7 @@ def bench(
 def _require_usable(
     target: Target, meter: str | None, energy_budget: str | None, *, new: bool
 ) -> None:
-    """Refuse what the replay would, before minutes of training are spent on it.
+    """Refuse what build and replay would, before minutes of training are spent on it.
 
     Args:
         target: the board and where it is.
@@ -136,6 +137,7 @@ def _require_usable(
 
     Raises:
         InputError: the meter or the energy budget is none, or the meter cannot see the target.
+        BoardFileError: the chip cannot run at the clock.
         TargetError: the board is not there, or several fit.
     """
     from host.chain.windows import require_usable
@@ -146,6 +148,7 @@ def _require_usable(
 
     choice = parse_meter(meter)
     require_usable(choice, target)
+    chip_of(target.board).check(target.board)
     if energy_budget is not None:
         budget_of(target.board, energy_budget)
     # An instrument on the host may be the board's supply, so without it the board may be off.

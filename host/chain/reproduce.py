@@ -6,10 +6,12 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from host.chain.quantization import METHODS
 from host.chain.settings import GIVEN, Settings
 from host.run import RunFolder
 from host.target import Target
 from toolchain.board import Board, load_board
+from toolchain.policy.training import Algorithm
 
 AGAIN = "runs/again"
 """Another folder than the run's own, where every stage would be found unchanged."""
@@ -37,8 +39,8 @@ def reproduce_commands(folder: RunFolder, target: Target, settings: Settings) ->
     if GIVEN in train:
         scenario += ["--policy", "POLICY_DIR"]
     first: list[str] = []
-    training = _options(train, {"algorithm": "imitation", "seeds": settings.sizes.seeds})
-    method = _options(quantize, {"method": "post-training"})
+    training = _options(train, {"algorithm": Algorithm.IMITATION, "seeds": settings.sizes.seeds})
+    method = _options(quantize, {"method": METHODS[0]})
     method += ["--variants"] if quantize.get("variants") else []
     if training or method:
         board = ["--board", train["board"]] if "board" in train else []

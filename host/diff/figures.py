@@ -57,7 +57,13 @@ def obstacle(rule: Rule, a: DiffedRun, b: DiffedRun) -> str:
         return other_supply(a, b) or _other_mix(a, b)
     if rule.origin in (Origin.DECIDED, Origin.SENT):
         return other_scenario(a, b)
-    return ""
+    return other_board(a, b)
+
+
+def other_board(a: DiffedRun, b: DiffedRun) -> str:
+    """What is to be said of bytes, which another core's code and another memory map are made of."""
+    boards = [run.result["identity"]["board"] for run in (a, b)]
+    return "" if boards[0] == boards[1] else f"A is for {boards[0]}, B for {boards[1]}"
 
 
 def other_scenario(a: DiffedRun, b: DiffedRun) -> str:

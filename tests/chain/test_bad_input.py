@@ -33,9 +33,11 @@ def test_an_unknown_target(cli) -> None:
         (("pico@emulator", "--meter", "xx"), "--meter 'xx' is no meter"),
         (("pico@emulator", "--meter", "ppk2,volt=5"), "is emulated and draws nothing"),
         (("pico@emulator", "--energy-budget", "x"), "energy budget 'x' is not a number"),
+        (("pico@emulator", "--clock", "1000"), "cpu.clock_hz 1000000000: the PLL cannot make it"),
+        (("esp32c3@emulator", "--clock", "7"), "cpu.clock_hz 7000000"),
     ],
 )
-def test_what_the_replay_would_refuse_is_refused_before_training(
+def test_what_a_later_stage_would_refuse_is_refused_before_training(
     cli, tmp_path: Path, arguments: tuple[str, ...], said: str
 ) -> None:
     code, _, err = cli("bench", *arguments, "--out", tmp_path / "run")

@@ -51,6 +51,7 @@ def make_run(tmp_path: Path) -> Callable[..., DiffedRun]:
         running_a: float = RUNNING_A,
         layer: tuple[str, str, int] = ("emulated", "cycles", 7000),
         decided: str = "",
+        board: str = "pico",
         command: str = "jouleloop bench pico@emulator",
     ) -> DiffedRun:
         of = Provenance(provenance)
@@ -78,7 +79,7 @@ def make_run(tmp_path: Path) -> Callable[..., DiffedRun]:
         }
         budgets = load_board("pico").budget
         identity = {
-            "board": "pico",
+            "board": board,
             "chip_id": "12bdc57ecc109971",
             "engine": "aot",
             "image_sha256": "bb" * 32,

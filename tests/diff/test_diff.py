@@ -89,6 +89,16 @@ def test_joules_of_other_assumed_currents_are_not_compared(make_run: Make) -> No
     assert metric(made, "latency_us.median").verdict is Verdict.NOISE
 
 
+def test_bytes_of_two_boards_are_shown_and_not_judged(make_run: Make) -> None:
+    made = difference(make_run(), make_run(board="esp32c3", flash=40_000))
+    for name in ("flash_bytes", "ram_bytes"):
+        change = metric(made, name)
+        assert change.verdict is Verdict.NOT_COMPARABLE, name
+        assert change.reason == "A is for pico, B for esp32c3"
+        assert change.a.value is not None and change.b.value is not None
+    assert metric(made, "quality").verdict is Verdict.NOISE
+
+
 def test_another_scenario_leaves_nothing_to_say_of_decisions(make_run: Make) -> None:
     b = make_run(scenario="ee" * 32, quality=0.5, circularity=0.3, link_bytes=30_000)
     made = difference(make_run(), b)

@@ -100,8 +100,9 @@ def check_board(board: Board) -> None:
 
     Raises:
         BoardFileError: a pin without the function it is given, a pin given twice, more RAM than
-            the chip has, or an instance that does not exist.
+            the chip has, an instance that does not exist, or a clock that the PLL cannot make.
     """
+    solve_pll(board.cpu.clock_hz)
     if board.memory.ram_bytes > RAM_BYTES:
         raise BoardFileError(
             f"memory.ram_bytes {board.memory.ram_bytes} is more than the RP2040's {RAM_BYTES}"
