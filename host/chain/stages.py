@@ -16,6 +16,7 @@ from host.run import RunFolder, Stage, write_json
 from host.target import Target
 from toolchain.board import Board, load_board
 from toolchain.errors import InputError
+from toolchain.policy.late_tensorflow import missing_for_training, require_training
 from toolchain.progress import working
 from toolchain.scenario import (
     CircularSupplyChainGenerator,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from toolchain.compile import FlashBudget
     from toolchain.policy.training import TrainingPlan
 
+TRAINING_PACKAGE = "tensorflow"
+"""In the packages of every stage that needs the ``train`` extra."""
 TASK = ("toolchain/scenario", "toolchain/environment")
 CHAIN = ("host/chain",)
 
@@ -155,9 +158,10 @@ class Chain:
             given = GivenPolicy.recorded(self.folder)
         if given is not None:
             return self._take_policy(given, board)
-        from toolchain.policy.late_tensorflow import require_training
-
-        require_training()
+        if missing_for_training():
+            asked = {"algorithm": algorithm, "seeds": seeds, "board": board}
+            asked = {name: value for name, value in asked.items() if value is not None}
+            return self.run_stage(TRAIN, self.settings.as_parameters() | asked, _never)
         from toolchain.policy.calibration import kept_calibration
         from toolchain.policy.onnx_export import export_onnx
         from toolchain.policy.sizing import size_policy
@@ -390,7 +394,24 @@ class Chain:
     def run_stage(
         self, stage: Stage, parameters: dict[str, Any], action: Callable[[Path], None]
     ) -> bool:
-        """Run a stage unless it is unchanged, and say so; returns whether it was run."""
+        """Run a stage unless it is unchanged, and say so; returns whether it was run.
+
+        Where the ``train`` extra is not installed, a stage that needs it is taken as it was made,
+        whatever version made it.
+
+        Raises:
+            MissingDependencyError: it was not made so, and cannot be made here.
+        """
+        missing = missing_for_training() if TRAINING_PACKAGE in stage.packages else ()
+        if missing:
+            if self.force or not self.folder.as_made(stage, parameters):
+                require_training()
+            self.console.print(
+                f"{stage.name}: as it was made, since {', '.join(missing)} not installed",
+                markup=False,
+                soft_wrap=True,
+            )
+            return False
 
         def announced(path: Path) -> None:
             with working(self.console, stage.name):
@@ -403,6 +424,11 @@ class Chain:
         else:
             self.console.print(f"{stage.name}: unchanged", markup=False)
         return ran
+
+
+def _never(path: Path) -> None:
+    """The action of a stage that is only ever taken as it was made."""
+    raise AssertionError(f"{path} cannot be made without the train extra")
 
 
 def _calibrated(board: Board) -> tuple[Board, str]:

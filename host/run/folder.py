@@ -182,6 +182,26 @@ class RunFolder:
         self._save()
         return True
 
+    def as_made(self, stage: Stage, parameters: Mapping[str, Any]) -> bool:
+        """Whether a stage is complete and made from what the folder has now, by whatever version.
+
+        For where it cannot be made again: unlike :meth:`run`, this asks neither for its source nor
+        for its packages.
+
+        Args:
+            stage: which.
+            parameters: those that it must have been made with; others are not looked at.
+        """
+        entry = self.stages.get(stage.name)
+        if entry is None or any(name not in self.stages for name in stage.needs):
+            return False
+        if _digest_files(self.path / stage.name) != entry["files"]:
+            return False
+        wanted = json.loads(json.dumps(dict(parameters)))
+        inputs = {name: _sha256_json(self.stages[name]["files"]) for name in stage.needs}
+        made_with = {name: entry["parameters"].get(name) for name in wanted}
+        return bool(made_with == wanted and entry["inputs"] == inputs)
+
     def _save(self) -> None:
         self._manifest |= {
             "jouleloop": __version__,

@@ -16,18 +16,23 @@ from toolchain.errors import MissingDependencyError
 _PACKAGES = {"tensorflow": "TensorFlow", "numba": "numba", "onnx": "onnx"}
 
 
+def missing_for_training() -> tuple[str, ...]:
+    """What of the ``train`` extra is not installed; found without importing it."""
+    return tuple(
+        name for module, name in _PACKAGES.items() if importlib.util.find_spec(module) is None
+    )
+
+
 def require_training() -> None:
     """Check that the ``train`` extra is installed, without importing it.
 
     Raises:
         MissingDependencyError: it is not; names what is missing.
     """
-    missing = [
-        name for module, name in _PACKAGES.items() if importlib.util.find_spec(module) is None
-    ]
+    missing = missing_for_training()
     if missing:
         raise MissingDependencyError(
-            f"{', '.join(missing)} not installed; training needs it",
+            f"{', '.join(missing)} not installed; training and quantizing need it",
             hint="pip install 'jouleloop[train]'",
         )
 
