@@ -11,7 +11,7 @@ from host.chain.settings import GIVEN, Settings
 from host.run import RunFolder
 from host.target import Target
 from toolchain.board import Board, load_board
-from toolchain.policy.training import Algorithm
+from toolchain.policy.algorithm import Algorithm
 
 AGAIN = "runs/again"
 """Another folder than the run's own, where every stage would be found unchanged."""

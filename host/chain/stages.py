@@ -458,9 +458,10 @@ def training_plan(settings: Settings, algorithm: str, seeds: int) -> TrainingPla
         InputError: an unknown algorithm, or no seed.
         MissingDependencyError: the ``train`` extra is not installed.
     """
+    from toolchain.policy.algorithm import Algorithm
     from toolchain.policy.imitation import ImitationKnobs
     from toolchain.policy.ppo import PpoKnobs
-    from toolchain.policy.training import Algorithm, TrainingPlan
+    from toolchain.policy.training import TrainingPlan
 
     if algorithm not in list(Algorithm):
         raise InputError(

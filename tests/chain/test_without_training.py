@@ -4,11 +4,31 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from toolchain.policy import late_tensorflow
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_nothing_of_the_host_imports_what_only_training_needs() -> None:
+    code = """
+import importlib, pkgutil, sys
+for name in ("numba", "tensorflow", "onnx"):
+    sys.modules[name] = None
+import host
+names = [found.name for found in pkgutil.walk_packages(host.__path__, "host.")]
+assert len(names) > 100, names
+for name in names:
+    if not name.endswith("__main__"):
+        importlib.import_module(name)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ import pytest
 from toolchain.environment import BASELINES, rollout
 from toolchain.errors import InputError
 from toolchain.policy import imitation, ppo
+from toolchain.policy.algorithm import Algorithm
 from toolchain.policy.dense import DensePolicy
 from toolchain.policy.imitation import ImitationKnobs
 from toolchain.policy.ppo import PpoKnobs
 from toolchain.policy.reward import ExchangeRate, node_cost_eur
-from toolchain.policy.training import Algorithm, TrainingPlan, train_seeds
+from toolchain.policy.training import TrainingPlan, train_seeds
 from toolchain.policy.validation import Validation
 
 IMITATION = ImitationKnobs(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from rich.console import Console
 
 from toolchain.errors import InputError
 from toolchain.policy import imitation, ppo
+from toolchain.policy.algorithm import Algorithm
 from toolchain.policy.checkpoint import CHECKPOINT
 from toolchain.policy.dense import DensePolicy
 from toolchain.policy.imitation import ImitationKnobs
@@ -27,13 +27,6 @@ CHOICE = "highest mean decision quality on the validation scenarios; of equals t
 """The rule by which one of several seeds ships."""
 
 POLICY_FILE = "policy.npz"
-
-
-class Algorithm(StrEnum):
-    """Names of the training algorithms."""
-
-    IMITATION = "imitation"
-    PPO = "ppo"
 
 
 @dataclass(frozen=True)
