@@ -134,6 +134,11 @@ def print_score(summary: dict[str, Any], file: Path, console: Console) -> None:
         "has quality 1",
         markup=False,
     )
+    for name, runtime in summary["job"].get("ran_by", {}).items():
+        console.print(
+            f"{name} was run by {runtime}: a board may decide some products otherwise",
+            markup=False,
+        )
     for name, entry in summary["policies"].items():
         if entry["stopped"]:
             console.print(

@@ -61,6 +61,7 @@ class Job:
             drawn_like: dict[str, Any] = basis.model_dump(mode="json")
         else:
             drawn_like = {"scenario": basis.sha256}
+        on_host = {spec.name: spec.ran_by for spec in self.policies if spec.ran_by}
         return {
             "schema": 1,
             "basis": drawn_like,
@@ -69,6 +70,7 @@ class Job:
             "waste_limit_kg": self.waste_limit_kg,
             "code": self.code_sha256,
             "packages": {name: metadata.version(name) for name in ("numpy", "scipy")},
+            **({"ran_by": on_host} if on_host else {}),
         }
 
     @property

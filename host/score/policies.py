@@ -19,9 +19,9 @@ from toolchain.environment import (
     mean_duals_eur,
     require_task_shape,
 )
-from toolchain.errors import InputError, RunFolderError
+from toolchain.errors import InputError, JouleloopError, RunFolderError
 from toolchain.policy import DensePolicy
-from toolchain.quantize import QuantizedPolicy
+from toolchain.quantize import HostPolicy, policy_on_host
 from toolchain.scenario import Basis
 
 BID_PRICE = "bid_price"
@@ -37,14 +37,16 @@ class PolicySpec:
 
     Attributes:
         name: in the result.
-        kind: ``baseline`` (by name), ``duals`` (bid prices), ``float`` (``.npz``) or ``int8``
-            (``.tflite``).
+        kind: ``baseline`` (by name), ``duals`` (bid prices), ``float`` (``.npz``), ``int8`` (a
+            ``.tflite`` with codes at both ends) or ``host`` (any other).
         payload: the file, or the four prices as float64; empty for the other baselines.
+        ran_by: the host's runtime with its version, of the kind ``host``.
     """
 
     name: str
-    kind: Literal["baseline", "duals", "float", "int8"]
+    kind: Literal["baseline", "duals", "float", "int8", "host"]
     payload: bytes = b""
+    ran_by: str = ""
 
     @property
     def sha256(self) -> str:
@@ -84,7 +86,7 @@ def read_policies(policy: str) -> tuple[PolicySpec, ...]:
     path = Path(policy)
     if path.is_dir():
         return _of_run_folder(path)
-    makers = {".npz": _float, ".tflite": _int8}
+    makers = {".npz": _float, ".tflite": _tflite}
     if path.suffix not in makers or not path.is_file():
         raise InputError(
             f"no policy {policy!r}: neither a run folder, a .npz or .tflite file, nor a baseline",
@@ -106,7 +108,14 @@ def _built(spec: PolicySpec) -> Policy:
         return bid_price_from(np.frombuffer(spec.payload, dtype="<f8"))
     if spec.kind == "float":
         return DensePolicy.load(io.BytesIO(spec.payload))
-    return QuantizedPolicy(spec.payload)
+    policy = policy_on_host(spec.payload)
+    runtime = policy.runtime if isinstance(policy, HostPolicy) else ""
+    if runtime != spec.ran_by:
+        raise JouleloopError(
+            f"{spec.name} would be run by {runtime} here, the job says {spec.ran_by}",
+            hint="install the same runtime on every worker",
+        )
+    return policy
 
 
 def _of_run_folder(path: Path) -> tuple[PolicySpec, ...]:
@@ -115,7 +124,7 @@ def _of_run_folder(path: Path) -> tuple[PolicySpec, ...]:
     if "train" in folder.stages and (file := folder.artifact("train") / "policy.npz").is_file():
         specs.append(_float(file, FLOAT_POLICY))
     if "quantize" in folder.stages:
-        specs.append(_int8(folder.artifact("quantize") / "policy.tflite", INT8_POLICY))
+        specs.append(_tflite(folder.artifact("quantize") / "policy.tflite", INT8_POLICY))
     if not specs:
         raise RunFolderError(
             f"{path} has no trained policy; it has: {', '.join(folder.stages) or 'nothing'}",
@@ -131,10 +140,12 @@ def _float(path: Path, name: str) -> PolicySpec:
     return PolicySpec(name, "float", data)
 
 
-def _int8(path: Path, name: str) -> PolicySpec:
+def _tflite(path: Path, name: str) -> PolicySpec:
     data = _read(path)
-    policy = QuantizedPolicy(data)
+    policy = policy_on_host(data)
     require_task_shape(path, policy.n_inputs, policy.n_outputs)
+    if isinstance(policy, HostPolicy):
+        return PolicySpec(name, "host", data, policy.runtime)
     return PolicySpec(name, "int8", data)
 
 
@@ -142,4 +153,6 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        raise InputError(
+            f"{path} cannot be read: {error.strerror}", hint="check the file's rights"
+        ) from error

@@ -11,14 +11,37 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 from host.chain import settings
 from host.chain.settings import PRESETS, PresetName
 from host.metrics import bootstrap_interval
-from host.score import read_policies, summarise
+from host.score import (
+    WASTE_LIMIT_KG,
+    GenerativeBenchmarkRunner,
+    build_policy,
+    decide,
+    print_score,
+    read_policies,
+    score_scenario,
+    summarise,
+)
+from toolchain.compile.float_synthetic import reference_float_network
 from toolchain.environment import BASELINES
-from toolchain.errors import InputError, ModelError, RunFolderError
-from toolchain.scenario import CircularSupplyChainGenerator, ScenarioParameters, load_scenario
+from toolchain.errors import (
+    InputError,
+    JouleloopError,
+    MissingDependencyError,
+    ModelError,
+    RunFolderError,
+)
+from toolchain.quantize import FloatPolicy, runtime
+from toolchain.scenario import (
+    CircularSupplyChainGenerator,
+    ScenarioParameters,
+    load_scenario,
+    scenario_like,
+)
 
 TINY = replace(PRESETS[PresetName.QUICK], n_products=20, horizon_days=25)
 
@@ -99,6 +122,29 @@ def test_policies_by_name_and_file(tmp_path, float_file, int8_file):
     (tmp_path / "empty").mkdir()
     with pytest.raises(RunFolderError, match="no trained policy"):
         read_policies(str(tmp_path / "empty"))
+
+
+def test_a_tflite_with_float_ends_is_scored_by_the_hosts_runtime(tmp_path, small, monkeypatch):
+    model = reference_float_network((24, 16, 5), np.random.default_rng(3))
+    (tmp_path / "f.tflite").write_bytes(model)
+    (spec,) = read_policies(str(tmp_path / "f.tflite"))
+    assert spec.kind == "host" and spec.ran_by.split()[0] in runtime.RUNTIMES
+    engine = GenerativeBenchmarkRunner(1, policies=(spec,), basis=small)
+    summary = summarise([score_scenario(engine.job, 0)], "f", 0, engine.job.as_json())
+    scenario = scenario_like(small, summary["scenarios"][0]["seed"])
+    rows = decide(scenario, FloatPolicy(model), WASTE_LIMIT_KG)[0]
+    assert len(np.unique(rows["action"].to_numpy())) > 1
+    value = summary["policies"]["f"]["value_eur"]
+    assert value == pytest.approx(rows["value_eur"].to_numpy().sum())
+    console = Console(width=80)
+    with console.capture() as shown:
+        print_score(summary, tmp_path, console)
+    assert f"f was run by {spec.ran_by}: a board may decide" in shown.get()
+    with pytest.raises(JouleloopError, match=r"would be run by .* here, the job says other 1"):
+        build_policy(replace(spec, ran_by="other 1"), small, 0)
+    monkeypatch.setattr(runtime, "RUNTIMES", {"ai-edge-litert": "no_such_module_here"})
+    with pytest.raises(MissingDependencyError, match="ai-edge-litert"):
+        read_policies(str(tmp_path / "f.tflite"))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from toolchain.quantize.fallback import (
     require_same_edges,
 )
 from toolchain.quantize.float_policy import FloatPolicy
+from toolchain.quantize.host_policy import HostPolicy, policy_on_host
 from toolchain.quantize.onnx_import import read_onnx
 from toolchain.quantize.ordering import narrowed
 from toolchain.quantize.post_training import Precision, convert, to_keras
@@ -19,12 +20,14 @@ __all__ = [
     "DenseNetwork",
     "FloatPolicy",
     "HostModel",
+    "HostPolicy",
     "Precision",
     "QuantizedPolicy",
     "convert",
     "limits_beside_fallback",
     "make_fallback",
     "narrowed",
+    "policy_on_host",
     "read_onnx",
     "require_same_edges",
     "to_keras",

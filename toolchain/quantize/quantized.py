@@ -8,6 +8,7 @@ import numpy as np
 
 from toolchain.compile import GoldenModel, quantize, read_network
 from toolchain.environment import DayBatch
+from toolchain.errors import ModelError
 from toolchain.policy.choice import choose
 
 
@@ -25,6 +26,11 @@ class QuantizedPolicy:
         self.model = model
         self._of_thread = threading.local()
         network = read_network(model)
+        if network.float_input or network.float_output:
+            raise ModelError(
+                "the model's ends are float32, a policy's must be int8 or int16",
+                hint="export with inference_input_type and inference_output_type tf.int8",
+            )
         self._input = network.input
         self.n_inputs = network.input.n_values
         self.n_outputs = network.output.n_values
