@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from toolchain.compile import FullyConnected, Reshape, Softmax, read_network
+from toolchain.compile import FullyConnected, Reshape, Softmax, read_float_network, read_network
 from toolchain.compile.flatbuffer import MAX_MODEL_BYTES
 from toolchain.compile.synthetic import REFERENCE_SHAPES, reference_network
 from toolchain.compile.tflite_writer import ModelSpec, OperatorSpec, TensorSpec, write_tflite
@@ -139,6 +139,45 @@ DAMAGED = {
         "3 scales and 1 zero points",
     ),
     "a batch": (with_tensor(0, shape=(2, 4)), "do not fit 8 values in"),
+    "a dense output that is a column": (
+        with_tensor(3, shape=(3, 1)),
+        r"shape \[3, 1\], whose last dimension must be the weights' 3 outputs",
+    ),
+    "an operator of no use that writes fewer values than it reads": (
+        replace(
+            SOUND,
+            tensors=(*TENSORS, TensorSpec((1, 2), "int8", (1.0,), (0,))),
+            operators=(*OPERATORS, OperatorSpec("RELU", (3,), (5,))),
+        ),
+        r"operator 2 \(RELU\): 3 values in, 2 out",
+    ),
+    "a float32 input of another length than its codes": (
+        replace(
+            SOUND,
+            tensors=(*TENSORS, TensorSpec((1, 9), "float32", name="real")),
+            operators=(OperatorSpec("QUANTIZE", (5,), (0,)), *OPERATORS),
+            inputs=(5,),
+        ),
+        r"operator 0 \(QUANTIZE\): tensor 5 \('real'\) of shape \[1, 9\] and .* as many values",
+    ),
+    "a float32 output of another length than its codes": (
+        replace(
+            SOUND,
+            tensors=(*TENSORS, TensorSpec((1, 9), "float32", name="real")),
+            operators=(*OPERATORS, OperatorSpec("DEQUANTIZE", (4,), (5,))),
+            outputs=(5,),
+        ),
+        r"operator 2 \(DEQUANTIZE\): tensor 5 \('real'\) of shape \[1, 9\] and .* as many values",
+    ),
+    "a float32 input without a shape": (
+        replace(
+            SOUND,
+            tensors=(*TENSORS, TensorSpec((), "float32", name="real")),
+            operators=(OperatorSpec("QUANTIZE", (5,), (0,)), *OPERATORS),
+            inputs=(5,),
+        ),
+        r"operator 0 \(QUANTIZE\): tensor 5 \('real'\) has shape \[\]",
+    ),
     "a dimension of 0": (with_tensor(0, shape=(1, 0)), r"shape \[1, 0\]"),
     "a dynamic dimension": (with_tensor(0, shape=(1, -1)), r"shape \[1, -1\]"),
     "no dimension": (with_tensor(0, shape=()), r"shape \[\]"),
@@ -257,6 +296,25 @@ def test_what_is_no_model(data, message):
 def test_a_file_beyond_the_limit_is_not_parsed():
     with pytest.raises(ModelError, match=f"the limit is {MAX_MODEL_BYTES}"):
         read_network(bytes(MAX_MODEL_BYTES + 1))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+def test_layers_that_share_their_weights_are_counted_each_for_itself(dtype):
+    width, layers = 500, 600
+    weights = np.ones((width, width), dtype)
+    scales = ((0.25,), (0,)) if dtype == "int8" else ((), ())
+    row = TensorSpec((1, width), dtype, *scales)
+    spec = ModelSpec(
+        (TensorSpec((width, width), dtype, *scales, weights), *[row] * (layers + 1)),
+        tuple(OperatorSpec("FULLY_CONNECTED", (i + 1, 0), (i + 2,)) for i in range(layers)),
+        (1,),
+        (layers + 1,),
+    )
+    data = write_tflite(spec)
+    assert len(data) < MAX_MODEL_BYTES // 8
+    read = read_network if dtype == "int8" else read_float_network
+    with pytest.raises(ModelError, match=f"each for itself; the limit is {MAX_MODEL_BYTES}"):
+        read(data)
 
 
 def test_every_truncation_is_an_error_or_the_same_network():

@@ -108,7 +108,7 @@ def compiles_or_refuses(data):
     try:
         program = plan_program(read_network(data))
     except ModelError as error:
-        assert error.message
+        assert error.message and error.hint
         return False
     # Damage that makes a layer wide may take the cost models long; their reading is the same.
     small = program.network.weight_bytes <= LARGEST_FOR_ALL_KERNELS

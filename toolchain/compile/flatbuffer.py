@@ -202,7 +202,10 @@ class _Parser:
         if length == 0:
             return np.zeros(0, dtype)
         if length * np.dtype(dtype).itemsize > len(self._data):
-            raise ModelError(f"{what}: {length} elements in a file of {len(self._data)} bytes")
+            raise ModelError(
+                f"{what}: {length} elements in a file of {len(self._data)} bytes",
+                hint=_EXPORT_AGAIN,
+            )
         return as_numpy()
 
     def _text(self, table: Any, slot: int) -> str:

@@ -23,8 +23,8 @@ from toolchain.compile.float_network import (
     FloatNetwork,
     FloatSoftmax,
 )
-from toolchain.compile.reader import live_operators
-from toolchain.compile.tensors import check_shape, constant, label
+from toolchain.compile.reader import dead_operators, live_operators, require_room
+from toolchain.compile.tensors import check_shape, constant, label, require_last_dimension
 from toolchain.errors import ModelError, UnsupportedOperatorError
 
 EXPORT_FLOAT_HINT = "export a float32 network with batch size 1, or use the engine aot for INT8"
@@ -48,9 +48,11 @@ def read_float_network(data: bytes, name: str = "model") -> FloatNetwork:
         model = parse(data)
         chain = live_operators(model)
         _check_rows(model)
-        layers = tuple(
-            layer for operator in chain if (layer := _layer(model, operator)) is not None
-        )
+        for operators in (dead_operators(model, chain), chain):
+            built = (_layer(model, operator) for operator in operators)
+            layers = require_room(
+                (layer for layer in built if layer is not None), lambda layer: layer.constant_bytes
+            )
         if not layers:
             raise ModelError("the model computes nothing", hint=EXPORT_FLOAT_HINT)
     except ModelError as error:
@@ -150,6 +152,7 @@ def _dense(
             f"values in and {_values(target)} out; one row (batch 1) is supported",
             hint=EXPORT_FLOAT_HINT,
         )
+    require_last_dimension(target, len(weights))
     bias = np.zeros(len(weights), np.float32)
     if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
         raw_bias = tensors[operator.inputs[2]]

@@ -37,6 +37,7 @@ from toolchain.compile.tensors import (
     check_scales,
     constant,
     label,
+    require_last_dimension,
 )
 from toolchain.errors import ModelError, UnsupportedOperatorError
 from toolchain.protocol import Element
@@ -76,6 +77,7 @@ def fully_connected(operator: RawOperator, tensors: Tensors) -> FullyConnected:
             f"{target.n_values} out; one row (batch 1) is supported",
             hint=EXPORT_INT8_HINT,
         )
+    require_last_dimension(tensors[operator.outputs[0]], n_outputs)
     scales = _weight_scales(raw_weights, n_outputs)
     raw_bias = _optional(operator, tensors, 2)
     # Without a bias, a field of the options says how many bits the reference sums with.

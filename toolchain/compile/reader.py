@@ -9,13 +9,17 @@ then biases have 64 bits, and SOFTMAX, LOGISTIC and TANH are not supported.
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
-from toolchain.compile.flatbuffer import RawModel, RawOperator, parse
-from toolchain.compile.network import Layer, Network
+from toolchain.compile.flatbuffer import MAX_MODEL_BYTES, RawModel, RawOperator, parse
+from toolchain.compile.network import FullyConnected, Layer, Network
 from toolchain.compile.operators import BUILDERS, OPERANDS
 from toolchain.compile.tensors import (
     DAMAGED_HINT,
     EXPORT_INT8_HINT,
+    check_shape,
     label,
     require_one_row,
 )
@@ -23,6 +27,11 @@ from toolchain.errors import ModelError, UnsupportedOperatorError
 
 SUPPORTED_OPERATORS: tuple[str, ...] = (*BUILDERS, "DEQUANTIZE")
 """Names as in the schema."""
+
+_SCALING_BYTES = 12
+"""Bias, multiplier and shift of an output."""
+
+_Built = TypeVar("_Built")
 
 
 def read_network(data: bytes, name: str = "model") -> Network:
@@ -38,9 +47,10 @@ def read_network(data: bytes, name: str = "model") -> Network:
     """
     try:
         model = parse(data)
-        chain = live_operators(model)
-        float_input, float_output, chain = _split_edges(model, chain)
-        layers = tuple(_layer(model, operator) for operator in chain)
+        live = live_operators(model)
+        float_input, float_output, chain = _split_edges(model, live)
+        require_room((_layer(model, op) for op in dead_operators(model, live)), _constant_bytes)
+        layers = require_room((_layer(model, operator) for operator in chain), _constant_bytes)
         require_one_row(layers[0].input)
         require_one_row(layers[-1].output)
     except ModelError as error:
@@ -52,6 +62,32 @@ def read_network(data: bytes, name: str = "model") -> Network:
         float_input=float_input,
         float_output=float_output,
     )
+
+
+def require_room(layers: Iterable[_Built], n_bytes: Callable[[_Built], int]) -> tuple[_Built, ...]:
+    """Build layers one after another, and stop where their constants fit no board.
+
+    The file's own size is no bound: any number of operators may name the same weights.
+
+    Raises:
+        ModelError: they are more than :data:`MAX_MODEL_BYTES`.
+    """
+    built, total = [], 0
+    for layer in layers:
+        built.append(layer)
+        total += n_bytes(layer)
+        if total > MAX_MODEL_BYTES:
+            raise ModelError(
+                f"the weights and biases of its first {len(built)} layers take {total} bytes, each "
+                f"for itself; the limit is {MAX_MODEL_BYTES}",
+                hint="use a smaller network; this one fits no board",
+            )
+    return tuple(built)
+
+
+def _constant_bytes(layer: Layer) -> int:
+    scaled = layer.n_outputs if isinstance(layer, FullyConnected) else 0
+    return layer.weight_bytes + _SCALING_BYTES * scaled
 
 
 def _where(operator: RawOperator) -> str:
@@ -76,11 +112,13 @@ def _split_edges(model: RawModel, chain: list[RawOperator]) -> tuple[bool, bool,
         chain[0].name == "QUANTIZE" and model.tensors[chain[0].inputs[0]].dtype == "float32"
     )
     if float_input:
+        _check_edge(model, chain[0], chain[0].inputs[0], chain[0].outputs[0])
         chain = chain[1:]
     float_output = bool(chain) and (
         chain[-1].name == "DEQUANTIZE" and model.tensors[chain[-1].outputs[0]].dtype == "float32"
     )
     if float_output:
+        _check_edge(model, chain[-1], chain[-1].outputs[0], chain[-1].inputs[0])
         chain = chain[:-1]
     if not chain:
         raise ModelError(
@@ -88,6 +126,33 @@ def _split_edges(model: RawModel, chain: list[RawOperator]) -> tuple[bool, bool,
             hint="export a network with at least one layer",
         )
     return float_input, float_output, chain
+
+
+def _check_edge(model: RawModel, operator: RawOperator, real: int, codes: int) -> None:
+    """Refuse a float32 tensor that is not the codes' own, value by value."""
+    outer, inner = model.tensors[real], model.tensors[codes]
+    try:
+        check_shape(outer)
+        check_shape(inner)
+        if math.prod(outer.shape) != math.prod(inner.shape) or outer.is_sparse:
+            raise ModelError(
+                f"{label(outer)} of shape {list(outer.shape)} and {label(inner)} of shape "
+                f"{list(inner.shape)} must have as many values, none of them sparse",
+                hint=EXPORT_INT8_HINT,
+            )
+    except ModelError as error:
+        raise type(error)(f"{_where(operator)}: {error.message}", hint=error.hint) from error
+    require_one_row(outer)
+
+
+def dead_operators(model: RawModel, live: list[RawOperator]) -> list[RawOperator]:
+    """The operators that the output does not depend on.
+
+    They are not compiled, but TensorFlow Lite Micro runs and trusts them, so they are checked like
+    the others.
+    """
+    indices = {operator.index for operator in live}
+    return [operator for operator in model.operators if operator.index not in indices]
 
 
 def live_operators(model: RawModel) -> list[RawOperator]:

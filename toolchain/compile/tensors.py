@@ -69,7 +69,7 @@ def activation(raw: RawTensor) -> Tensor:
     return Tensor(raw.name, raw.shape, float(raw.scales[0]), zero_point, element)
 
 
-def require_one_row(tensor: Tensor) -> None:
+def require_one_row(tensor: Tensor | RawTensor) -> None:
     """Refuse a batch.
 
     Raises:
@@ -79,6 +79,22 @@ def require_one_row(tensor: Tensor) -> None:
         raise ModelError(
             f"tensor {tensor.name!r} has shape {list(tensor.shape)}: a batch of "
             f"{tensor.shape[0]}, supported is 1",
+            hint=EXPORT_INT8_HINT,
+        )
+
+
+def require_last_dimension(raw: RawTensor, n_outputs: int) -> None:
+    """Refuse a dense layer's output that is not one row.
+
+    Every dimension but the last is a batch to the reference, which then reads beyond its input.
+
+    Raises:
+        ModelError: the last dimension is not ``n_outputs``.
+    """
+    if raw.shape[-1] != n_outputs:
+        raise ModelError(
+            f"{label(raw)} has shape {list(raw.shape)}, whose last dimension must be the weights' "
+            f"{n_outputs} outputs; one row (batch 1) is supported",
             hint=EXPORT_INT8_HINT,
         )
 
