@@ -110,7 +110,8 @@ def adaptability_rate(
     least 95 % of what the best policy for the new regime reaches over the same 14 days; the
     same days, for what can be reached varies with the season. A window belongs to its first day
     and lies behind the shift as a whole, so that a policy that was never thrown back has d = 0. The
-    best policy is the reference of the highest quality over all days behind the shift.
+    best policy is the reference of the highest quality over all days behind the shift. Unavailable
+    when fewer than 14 days lie behind it, or no reference is better than the floor there.
 
     Args:
         rows: of the policy, over the shifted scenario.
@@ -120,19 +121,23 @@ def adaptability_rate(
         provenance: of the decisions.
 
     Raises:
-        InputError: rows of another scenario, no reference, or fewer than 14 days after the shift.
+        InputError: rows of another scenario, no reference, or a negative day.
     """
     unit = UNITS["adaptability_rate"]
     if not references:
         raise InputError("no reference policy", hint="give the rows of at least one")
     values = _values_eur(rows, optimum)
     day = rows["day"].to_numpy()
-    last_start = int(day.max()) + 1 - ROLLING_DAYS
-    if not 0 <= shift_day <= last_start:
+    if shift_day < 0:
         raise InputError(
-            f"regime shift on day {shift_day}, must be 0 to {last_start}: a window of "
-            f"{ROLLING_DAYS} days has to fit behind it",
-            hint="shift the regime earlier",
+            f"regime shift on day {shift_day}, must be at least 0", hint="count the days from 0"
+        )
+    behind_days = int(day.max()) + 1 - shift_day
+    if behind_days < ROLLING_DAYS:
+        return unavailable(
+            unit,
+            f"{max(0, behind_days)} days of arrivals lie behind the regime shift on day "
+            f"{shift_day}, must be at least {ROLLING_DAYS}",
         )
     candidates = {name: _values_eur(reference, optimum) for name, reference in references.items()}
     behind = day >= shift_day
@@ -143,7 +148,7 @@ def adaptability_rate(
     best = max(defined, key=lambda name: defined[name])
     curve: list[float | None] = []
     reference_curve: list[float | None] = []
-    for start in range(shift_day, last_start + 1):
+    for start in range(shift_day, shift_day + behind_days - ROLLING_DAYS + 1):
         window = (day >= start) & (day < start + ROLLING_DAYS)
         curve.append(_quality_over(window, values, optimum))
         reference_curve.append(_quality_over(window, candidates[best], optimum))

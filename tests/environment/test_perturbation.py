@@ -9,12 +9,20 @@ from scipy import special
 from toolchain.environment import (
     SENSOR_FEATURES,
     Perturbation,
+    Shift,
     perturbed,
     rollout,
+    shifted,
 )
 from toolchain.environment.baselines import BASELINES
 from toolchain.errors import InputError, ScenarioError
-from toolchain.scenario import CircularSupplyChainGenerator, Scenario, ScenarioParameters, factors
+from toolchain.scenario import (
+    FAMILIES,
+    CircularSupplyChainGenerator,
+    Scenario,
+    ScenarioParameters,
+    factors,
+)
 
 SMALL = ScenarioParameters(n_nodes=12, n_products=60, horizon_days=60)
 OBSERVED = [name for name in Perturbation if name != Perturbation.SHIFTED_CONDITIONS]
@@ -95,6 +103,26 @@ def test_shifted_conditions_draw_the_same_chain_with_worse_products(scenario):
 def test_own_returns_cannot_be_shifted(make_scenario):
     with pytest.raises(ScenarioError, match="cannot be drawn again"):
         perturbed(make_scenario([{}] * 8), "shifted_conditions", 0)
+
+
+def test_a_new_family_is_shifted_with_the_rest(scenario):
+    arrived = shifted(scenario, Shift.NEW_FAMILY, 20, 1)
+    worse, _ = perturbed(arrived, "shifted_conditions", 0)
+    alone, _ = perturbed(scenario, "shifted_conditions", 0)
+    new = arrived.returns.family == FAMILIES.index("e_bike")
+    assert 5 < new.sum() < 40
+    assert np.array_equal(worse.returns.family, arrived.returns.family)
+    assert np.array_equal(worse.returns.steel_kg, arrived.returns.steel_kg)
+    wear, usual = worse.returns.mechanical_wear, arrived.returns.mechanical_wear
+    assert np.array_equal(wear[~new], alone.returns.mechanical_wear[~new])
+    assert (wear[new] >= usual[new]).all()
+    assert wear[new].mean() > usual[new].mean()
+
+
+@pytest.mark.parametrize("name", list(Perturbation))
+def test_a_negative_seed_is_refused(scenario, name):
+    with pytest.raises(ScenarioError, match="seed is -1"):
+        perturbed(scenario, name, -1)
 
 
 def test_unknown_name_is_refused(scenario):

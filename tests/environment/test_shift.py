@@ -1,10 +1,14 @@
 """Regime shifts: what changes, from when on, and what stays."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from toolchain.environment import (
     BASELINES,
+    Perturbation,
     Shift,
     Simulation,
     bid_price_after_shift,
@@ -97,6 +101,24 @@ def test_any_shift_on_any_day_of_the_horizon(scenario, name, day):
 def test_shift_outside_of_the_horizon_is_refused(scenario, day):
     with pytest.raises(ScenarioError, match=f"day {day}, must be 0 to 119"):
         regime_shift(scenario, day, 0)
+
+
+def test_the_documents_example_meets_every_shift_and_perturbation(capsys):
+    text = (Path(__file__).parents[2] / "docs" / "SCENARIOS.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    exec(example, {})
+    said = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    assert list(said) == [*Shift, "robustness", "adaptability"]
+    assert len({said[shift] for shift in Shift}) == len(Shift)
+    assert all(0 < float(value) <= 1 for value in said.values())
+    for name in (*Shift, *Perturbation):
+        assert f"`{name}`" in text
+
+
+@pytest.mark.parametrize(("day", "seed", "name"), [(3, -1, "seed"), (3.5, 1, "day")])
+def test_days_and_seeds_are_whole_numbers(scenario, day, seed, name):
+    with pytest.raises(ScenarioError, match=f"{name} is .*, must be a whole number"):
+        shifted(scenario, Shift.PRICE_SHOCK, day, seed)
 
 
 def test_unknown_shift_is_refused(scenario):

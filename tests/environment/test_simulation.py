@@ -313,8 +313,7 @@ def test_perturbation_changes_the_states_only(make_scenario):
     assert np.array_equal(seen.masks, plain.masks)
 
 
-@pytest.mark.parametrize("kind", ["article", "weee"])
-@pytest.mark.parametrize("n_nodes", [8, 5_000])
+@pytest.mark.parametrize(("n_nodes", "kind"), [(8, "article"), (8, "weee"), (5_000, "article")])
 def test_the_smallest_and_the_largest_chain_can_be_decided(n_nodes, kind):
     parameters = ScenarioParameters(generator=kind, n_nodes=n_nodes, n_products=40, horizon_days=20)
     scenario = CircularSupplyChainGenerator(2, parameters).generate()

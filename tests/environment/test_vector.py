@@ -4,9 +4,20 @@ import numpy as np
 import pytest
 
 import toolchain.environment.vector as vector_module
-from toolchain.environment import Disposition, Simulation, VectorSimulation, regime_shift
+from toolchain.environment import (
+    CAPACITY_FEATURES,
+    Disposition,
+    Simulation,
+    VectorSimulation,
+    regime_shift,
+)
 from toolchain.errors import InputError
-from toolchain.scenario import CircularSupplyChainGenerator, NodeParameters, ScenarioParameters
+from toolchain.scenario import (
+    CircularSupplyChainGenerator,
+    NodeParameters,
+    ScenarioParameters,
+    nodes_of_type,
+)
 
 
 def _scenarios():
@@ -60,6 +71,17 @@ def test_equal_step_for_step(monkeypatch, scenarios_per_thread):
             assert vector.rows(env).equals(single.rows())
         vector.reset()
         singles = [Simulation(scenario) for scenario in scenarios]
+
+
+def test_facilities_that_are_as_good_as_unlimited():
+    """Slots of all facilities and days together are more than 32 bits hold."""
+    parameters = ScenarioParameters(n_nodes=40, n_products=5, horizon_days=20)
+    scenario = CircularSupplyChainGenerator(3, parameters).generate()
+    for node in nodes_of_type(scenario.graph, "use"):
+        scenario.graph.nodes[node]["slots_per_day"] = 1e8
+    vector, single = VectorSimulation([scenario]), Simulation(scenario)
+    assert single.observe().states[0, CAPACITY_FEATURES][0] == 1.0
+    assert np.array_equal(vector.observe().states[0], single.observe().states[0])
 
 
 def test_masked_and_malformed_actions_execute_nothing():

@@ -158,8 +158,13 @@ def test_adaptability_refuses_what_it_cannot_judge():
     rows = _rows(np.ones(DAYS))
     with pytest.raises(InputError, match="no reference"):
         adaptability_rate(rows, optimum, {}, SHIFT)
-    with pytest.raises(InputError, match="day 47, must be 0 to 46"):
-        adaptability_rate(rows, optimum, {"best": rows}, 47)
+    with pytest.raises(InputError, match="day -1, must be at least 0"):
+        adaptability_rate(rows, optimum, {"best": rows}, -1)
+    assert adaptability_rate(rows, optimum, {"best": rows}, 46).value == 1.0
+    for late, left in ((47, 13), (60, 0), (70, 0)):
+        short = adaptability_rate(rows, optimum, {"best": rows}, late)
+        assert short.value is None
+        assert f"{left} days of arrivals lie behind" in short.detail["reason"]
     worthless = adaptability_rate(rows, optimum, {"zero": _rows(np.zeros(DAYS))}, SHIFT)
     assert worthless.value is None
 

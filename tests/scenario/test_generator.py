@@ -157,6 +157,9 @@ def test_masses_and_columns_are_consistent(many):
         ({"n_products": 0}, r"n_products.*0"),
         ({"typo": 1}, r"typo.*not permitted"),
         ({"node": {"battery_j": -1}}, r"battery_j.*-1"),
+        ({"node": {"battery_j": float("inf")}}, r"battery_j.*finite.*inf"),
+        ({"slots_per_return": {"reuse": float("nan")}}, r"reuse.*finite.*nan"),
+        ({"slots_per_return": {"reuse": 1001}}, r"reuse.*1000.*1001"),
         (
             {"slots_per_return": {"reuse": 0, "remanufacture": 0, "harvest": 0, "recycle": 0}},
             r"nothing can be decided",
@@ -169,6 +172,7 @@ def test_impossible_parameters_are_refused(given, message):
     assert caught.value.hint
 
 
-def test_negative_seed_is_refused():
-    with pytest.raises(ScenarioError, match="-1"):
-        CircularSupplyChainGenerator(-1)
+@pytest.mark.parametrize("seed", [-1, 1.5, "7", None, True])
+def test_a_seed_is_a_whole_number(seed):
+    with pytest.raises(ScenarioError, match=f"seed is {seed!r}, must be a whole number of at le"):
+        CircularSupplyChainGenerator(seed)

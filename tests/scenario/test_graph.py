@@ -115,7 +115,10 @@ def test_open_loop_is_refused(tail, head, message):
         ("type", "shop", "type is 'shop'"),
         ("capacity", -1.0, "capacity is -1.0"),
         ("energy_per_unit", float("nan"), "energy_per_unit is nan"),
+        ("capacity", True, "capacity is True"),
+        ("co2_per_unit", "much", "co2_per_unit is 'much'"),
         ("slots_per_day", None, "slots_per_day is None"),
+        ("slots_per_day", 1e9, "slots_per_day is 1000000000.0, must be a number of 0 to 1e.08 1/d"),
     ],
 )
 def test_impossible_node_is_refused(name, value, message):
@@ -126,9 +129,18 @@ def test_impossible_node_is_refused(name, value, message):
         check_graph(graph)
 
 
-def test_impossible_distance_is_refused():
+@pytest.mark.parametrize("km", [0.0, 40_001.0, float("inf"), float("nan"), True, "far", None])
+def test_impossible_distance_is_refused(km):
     graph = _small()
     tail, head = next(iter(graph.edges))
-    graph.edges[tail, head]["distance"] = 0.0
-    with pytest.raises(ScenarioError, match=f"edge {tail} -> {head}: distance is 0.0"):
+    graph.edges[tail, head]["distance"] = km
+    message = f"edge {tail} -> {head}: distance is {km!r}, must be a number of 0.001 to 40000 km"
+    with pytest.raises(ScenarioError, match=message):
+        check_graph(graph)
+
+
+@pytest.mark.parametrize("name", [-1, 2**31, "n0"])
+def test_impossible_node_id_is_refused(name):
+    graph = nx.relabel_nodes(_small(), {0: name})
+    with pytest.raises(ScenarioError, match=f"node {name!r}, must be a whole number of 0 to 21474"):
         check_graph(graph)

@@ -201,7 +201,9 @@ def _put(index, value):
         ("returns.csv", 3, _put(2, "1000"), r"'collection_node', row 1 \(line 3\): 1000 is not"),
         ("returns.csv", 7, _put(0, "0"), r"'product', row 5 \(line 7\): 0 is repeated"),
         ("returns.csv", 1, _put(5, '"years"'), r"column 'age_years' is missing"),
-        ("returns.csv", 1, lambda c: c.append('"colour"'), r"cannot be read as csv"),
+        ("returns.csv", 4, _put(0, "9" * 20), r"'product', row 2 \(line 4\): 9+ is too large"),
+        ("returns.csv", 4, lambda c: c.pop(), r"row 2 \(line 4\): 19 cells, but the header.* 20"),
+        ("returns.csv", 1, lambda c: c.append('"colour"'), r"row 0 \(line 2\): 20 cells, but"),
         ("nodes.csv", 3, _put(1, "shop"), r"'type', row 1 \(line 3\): shop must be one of extr"),
         ("nodes.csv", 3, _put(2, "-1"), r"'capacity', row 1 \(line 3\): -1.0 must be 0"),
         ("nodes.csv", 3, _put(0, "0"), r"'node', row 1 \(line 3\): 0 is repeated"),
@@ -215,6 +217,65 @@ def test_a_wrong_cell_is_named(files, file, line, change, message):
     with pytest.raises(ScenarioError, match=f"{file}.*{message}") as caught:
         own_scenario(_tables(files), 1, ScenarioParameters())
     assert caught.value.hint
+
+
+def _without_slots(source, capacity):
+    graph = source.graph.copy()
+    for _, data in graph.nodes(data=True):
+        data.pop("slots_per_day", None)
+        data["capacity"] = capacity
+        if capacity is None:
+            del data["capacity"]
+    return graph
+
+
+@pytest.mark.parametrize(
+    ("capacity", "message"),
+    [
+        (0.0, "all nodes of type 'use' have a capacity of 0, so that no slots"),
+        (None, "node 0: capacity is None, must be a number of 0 to 1e"),
+        ("big", "node 0: capacity is 'big'"),
+    ],
+)
+def test_no_slots_are_shared_out_without_capacities(source, tmp_path, capacity, message):
+    nx.write_graphml(_without_slots(source, capacity), tmp_path / "g.graphml")
+    with pytest.raises(ScenarioError, match=f"g.graphml: {message}"):
+        own_scenario(OwnTables(graph=tmp_path / "g.graphml"), 1, PARAMETERS)
+
+
+def test_categories_are_read_as_their_names(source, files):
+    table = pq.read_table(files / "returns.parquet")
+    names = pa.array([FAMILIES[code] for code in source.returns.family]).dictionary_encode()
+    table = table.set_column(table.column_names.index("family"), "family", names)
+    pq.write_table(table, files / "categories.parquet")
+    tables = OwnTables(returns=files / "categories.parquet", graph=files / "graph.graphml")
+    scenario = own_scenario(tables, 9, ScenarioParameters())
+    assert np.array_equal(scenario.returns.family, source.returns.family)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("stream", pa.array([True] * 30), "'stream' is of type bool, must be int8"),
+        ("age_years", pa.array([[1.0]] * 30), r"'age_years' is of type list<.*>, must be float64"),
+        ("family", pa.array([1.5] * 30), "'family' is of type (double|float64), must be"),
+        ("product", pa.array([2**63] * 30, pa.uint64()), r"'product', row 0: 9\d+8 must be 0 to 9"),
+    ],
+)
+def test_another_type_is_refused(files, column, values, message):
+    table = pq.read_table(files / "returns.parquet")
+    table = table.set_column(table.column_names.index(column), column, values)
+    pq.write_table(table, files / "typed.parquet")
+    with pytest.raises(ScenarioError, match=message):
+        own_scenario(_tables(files, returns="typed.parquet"), 1, ScenarioParameters())
+
+
+def test_another_separator_and_a_missing_file_are_named(files):
+    (files / "semi.csv").write_text((files / "returns.csv").read_text().replace(",", ";"))
+    with pytest.raises(ScenarioError, match=r"semi\.csv: the header line has no comma, but ';'"):
+        own_scenario(_tables(files, returns="semi.csv"), 1, ScenarioParameters())
+    with pytest.raises(ScenarioError, match=r"none\.csv: No such file or directory\n"):
+        own_scenario(_tables(files, returns="none.csv"), 1, ScenarioParameters())
 
 
 def test_an_open_loop_and_a_tiny_graph_are_refused(files):

@@ -50,8 +50,9 @@ def test_the_file_holds_the_same(tmp_path):
 
 
 def test_impossible_pieces_are_refused():
-    with pytest.raises(ScenarioError, match="chunk is 0"):
-        CircularSupplyChainGenerator(3).iterate_product_returns(10, 0)
+    for chunk in (0, 1.5):
+        with pytest.raises(ScenarioError, match=f"chunk is {chunk}"):
+            CircularSupplyChainGenerator(3).iterate_product_returns(10, chunk)
     with pytest.raises(ScenarioError, match="n_products"):
         CircularSupplyChainGenerator(3).iterate_product_returns(0)
 

@@ -50,7 +50,7 @@ class Layout(NamedTuple):
     ``n_products`` int64 (B,), of each; ``first`` int64 (B, 5), facilities of disposition ``a``
     are ``first[a]:first[a + 1]``; ``distance_km`` (B, C, F) and ``onward_km`` (B, F);
     ``openings`` int16 or int32 (D + 1, B, F, 2), the first day from a day on on which a facility
-    has slots, and how many; ``window_slots`` int32 (D, B, 4), slots of a disposition from a day to
+    has slots, and how many; ``window_slots`` int64 (D, B, 4), slots of a disposition from a day to
     the longest wait; ``keys`` (n, B, N_KEYS), ``ids`` int64 (n, B) and ``features`` float32
     (n, B, 24) of the products; ``expected`` and ``realised`` (n, B, N_FIELDS), their records;
     ``decay`` (longest wait + 2,), ending in a place for what waits too long;

@@ -10,14 +10,17 @@ import numpy as np
 from scipy import special, stats
 
 from toolchain.environment.features import N_FEATURES, SENSOR_FEATURES
+from toolchain.environment.shift import NEW_FAMILY
 from toolchain.environment.simulation import ObservationTransform
 from toolchain.errors import InputError, ScenarioError
 from toolchain.scenario import (
+    FAMILIES,
     CircularSupplyChainGenerator,
     Returns,
     Scenario,
     current_value_eur,
     factors,
+    whole_number,
 )
 
 
@@ -50,8 +53,9 @@ def perturbed(
     The first five change what is observed and leave the scenario as it is; ``shifted_conditions``
     draws the returns again, with the same seed and a worse condition. Returns of one's own cannot
     be drawn again: each condition moves to a worse quantile of its own column, by as many normal
-    scores, so that it stays inside of the range that the table has. A transform draws from the seed
-    and the day only, so that a replay may resume on any day.
+    scores, so that it stays inside of the range that the table has; so do those of a family that
+    :attr:`Shift.NEW_FAMILY` has brought. A transform draws from the seed and the day only, so that
+    a replay may resume on any day.
 
     Args:
         scenario: what is decided.
@@ -63,8 +67,10 @@ def perturbed(
 
     Raises:
         InputError: an unknown name.
-        ScenarioError: the returns are neither those of the scenario's seed nor one's own.
+        ScenarioError: the returns are neither those of the scenario's seed nor one's own, or the
+            seed is negative.
     """
+    seed = whole_number("seed", seed, 0)
     if name not in list(Perturbation):
         raise InputError(
             f"unknown perturbation {name!r}", hint=f"use one of {', '.join(Perturbation)}"
@@ -87,13 +93,24 @@ def _shifted(scenario: Scenario) -> Scenario:
     if given.generator == "own":
         return replace(scenario, returns=_worse(scenario.returns, shift_sd))
     own = CircularSupplyChainGenerator(scenario.seed, given).returns_on(scenario.graph)
-    if not np.array_equal(own.mechanical_wear, scenario.returns.mechanical_wear):
+    returns = scenario.returns
+    new = returns.family == FAMILIES.index(NEW_FAMILY)
+    if (
+        len(own) != len(returns)
+        or not (new | (own.mechanical_wear == returns.mechanical_wear)).all()
+    ):
         raise ScenarioError(
             f"the returns are not those of seed {scenario.seed}: they cannot be drawn again worse",
             hint='say generator="own" for returns of your own',
         )
     worse = given.model_copy(update={"condition_shift_sd": given.condition_shift_sd + shift_sd})
     drawn = CircularSupplyChainGenerator(scenario.seed, worse).returns_on(scenario.graph)
+    if new.any():
+        columns = {name: column.copy() for name, column in drawn.columns().items()}
+        of_new = {name: column[new] for name, column in returns.columns().items()}
+        for name, column in _worse(Returns(**of_new), shift_sd).columns().items():
+            columns[name][new] = column
+        drawn = Returns(**columns)
     return replace(scenario, parameters=worse, returns=drawn)
 
 

@@ -17,6 +17,7 @@ from toolchain.scenario import (
     draw_products,
     factors,
     nodes_of_type,
+    whole_number,
 )
 
 
@@ -70,7 +71,7 @@ def shifted(scenario: Scenario, name: str, day: int, seed: int) -> Scenario:
 
     Raises:
         InputError: an unknown name.
-        ScenarioError: the day is not inside of the horizon.
+        ScenarioError: the day is not inside of the horizon, or the seed is negative.
     """
     horizon = scenario.parameters.horizon_days
     if not 0 <= day < horizon:
@@ -78,6 +79,7 @@ def shifted(scenario: Scenario, name: str, day: int, seed: int) -> Scenario:
             f"shift on day {day}, must be 0 to {horizon - 1}",
             hint="choose a day inside of the horizon",
         )
+    day, seed = whole_number("day", day, 0), whole_number("seed", seed, 0)
     apply: dict[str, Callable[[Scenario, int, np.random.Generator], Scenario]] = {
         Shift.PRICE_SHOCK: _price_shock,
         Shift.DEMAND_COLLAPSE: _demand_collapse,

@@ -238,7 +238,7 @@ class VectorSimulation:
             "distance_km": distance_km,
             "onward_km": onward_km,
             "openings": openings,
-            "window_slots": (ahead[self._max_wait + 1 :] - ahead[:days]).astype(np.int32),
+            "window_slots": ahead[self._max_wait + 1 :] - ahead[:days],
         }
 
     def _products(self, horizon: int) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from toolchain.scenario.parameters import (
     Repairs,
     ScenarioParameters,
     SlotsPerReturn,
+    whole_number,
 )
 from toolchain.scenario.regime import Outage, Regime
 from toolchain.scenario.returns import COLUMNS, Returns, check_returns
@@ -76,4 +77,5 @@ __all__ = [
     "save_product_returns",
     "save_scenario",
     "scenario_like",
+    "whole_number",
 ]

@@ -21,6 +21,18 @@ class Column(NamedTuple):
     high: float
     gloss: str
 
+    @property
+    def span(self) -> str:
+        """Range and unit, for a message."""
+        unit = "" if self.unit == "1" else f" {self.unit}"
+        low, high = (f"{end:g}" if isinstance(end, float) else str(end) for end in self[3:5])
+        return f"{low} to {high}{unit}"
+
+    @property
+    def asked(self) -> str:
+        """What it holds and the unit, for a hint."""
+        return self.gloss if self.unit in ("1", "-") else f"{self.gloss}, in {self.unit}"
+
 
 @dataclass(frozen=True)
 class Source:
@@ -54,14 +66,15 @@ def check_column(column: Column, values: np.ndarray, source: Source) -> None:
         raise ScenarioError(
             f"{source.name}: column {column.name!r} is of type {values.dtype}, must be "
             f"{column.dtype}",
-            hint=f"store {column.gloss} in {column.unit}",
+            hint=f"store {column.asked}",
         )
     if wanted.kind == "f":
         bad = ~np.isfinite(values)
         refuse_first(bad, values, source, column.name, "give it a value", "is not a number")
-    high = min(column.high, float(np.iinfo(wanted).max)) if wanted.kind == "i" else column.high
-    outside = (values < column.low) | (values > high)
-    limit = f"must be {column.low:g} to {high:g} {column.unit}"
+    if wanted.kind == "i":  # in whole numbers, for a float rounds the largest ones up
+        column = column._replace(high=int(min(column.high, np.iinfo(wanted).max)))
+    outside = (values < column.low) | (values > column.high)
+    limit = f"must be {column.span}"
     refuse_first(outside, values, source, column.name, "correct the value", limit)
 
 

@@ -12,7 +12,7 @@ from toolchain.errors import ScenarioError
 from toolchain.scenario.arrivals import draw_arrivals, weibull_law
 from toolchain.scenario.article import draw_article_returns
 from toolchain.scenario.graph import check_graph, generate_graph, nodes_of_type
-from toolchain.scenario.parameters import ScenarioParameters
+from toolchain.scenario.parameters import ScenarioParameters, whole_number
 from toolchain.scenario.regime import Regime, price_regimes
 from toolchain.scenario.returns import Returns, check_returns, concatenated, regrouped
 from toolchain.scenario.scenario import Scenario
@@ -33,13 +33,11 @@ class CircularSupplyChainGenerator:
         parameters: sizes, capacities and the deciding node.
 
     Raises:
-        ScenarioError: the seed is negative.
+        ScenarioError: the seed is negative or no whole number.
     """
 
     def __init__(self, seed: int = 42, parameters: ScenarioParameters | None = None) -> None:
-        if seed < 0:
-            raise ScenarioError(f"seed is {seed}, must be at least 0", hint="give another seed")
-        self.seed = seed
+        self.seed = whole_number("seed", seed, 0)
         self.parameters = parameters if parameters is not None else ScenarioParameters()
 
     def generate_material_graph(self, n_nodes: int | None = None) -> nx.DiGraph:
@@ -77,8 +75,7 @@ class CircularSupplyChainGenerator:
             ScenarioError: ``n_products`` or ``chunk`` is out of range, or the graph has no
                 collection node.
         """
-        if chunk < 1:
-            raise ScenarioError(f"chunk is {chunk}, must be at least 1", hint="give rows per piece")
+        whole_number("chunk", chunk, 1)
         parameters = self._with(n_products=n_products)
         graph = generate_graph(self._stream(0), parameters)
         return regrouped(self._blocks(graph, parameters), chunk)

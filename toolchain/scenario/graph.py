@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import networkx as nx
 import numpy as np
 
@@ -42,7 +44,7 @@ NODE_COLUMNS = (
     Column("capacity", "float64", "1", 0, 1e9, "size relative to the other nodes of the type"),
     Column("energy_per_unit", "float64", "MJ", 0, 1e6, "the facility's energy for one product"),
     Column("co2_per_unit", "float64", "kg", 0, 1e6, "the facility's CO2e for one product"),
-    Column("slots_per_day", "float64", "1/day", 0, 1e6, "products that it can process a day"),
+    Column("slots_per_day", "float64", "1/day", 0, 1e8, "products that it can process a day"),
 )
 """Columns of a table of nodes, which are also the attributes of a node. Only the types use,
 remanufacturing, disassembly and recycling need slots; when no node has any, they are shared out in
@@ -150,12 +152,24 @@ def _link(
             graph.add_edge(source, target, flow_type=flow, distance=float(km))
 
 
-def assign_slots(graph: nx.DiGraph, parameters: ScenarioParameters) -> None:
-    """Give every limited facility ``slots_per_day``, its type's slots in proportion to capacity."""
+def assign_slots(
+    graph: nx.DiGraph, parameters: ScenarioParameters, source: str = "material graph"
+) -> None:
+    """Give every limited facility ``slots_per_day``, its type's slots in proportion to capacity.
+
+    Raises:
+        ScenarioError: all facilities of a type have a capacity of 0.
+    """
     per_day = parameters.n_products / parameters.horizon_days
     for kind, field in SLOT_FIELDS.items():
         nodes = nodes_of_type(graph, kind)
         total = sum(graph.nodes[node]["capacity"] for node in nodes)
+        if nodes and not total > 0:
+            raise ScenarioError(
+                f"{source}: all nodes of type {kind!r} have a capacity of 0, so that no slots can "
+                "be shared out among them",
+                hint="give one of them a capacity above 0, or all of them slots_per_day",
+            )
         slots = getattr(parameters.slots_per_return, field) * per_day
         for node in nodes:
             graph.nodes[node]["slots_per_day"] = slots * graph.nodes[node]["capacity"] / total
@@ -176,15 +190,7 @@ def check_graph(graph: nx.DiGraph, source: str = "material graph") -> None:
     Raises:
         ScenarioError: an attribute is missing or impossible, or a loop is open; names the node.
     """
-    for node, data in graph.nodes(data=True):
-        _check_node(node, data, source)
-    for tail, head, data in graph.edges(data=True):
-        km = data.get("distance")
-        if not isinstance(km, float | int) or not np.isfinite(km) or km <= 0:
-            raise ScenarioError(
-                f"{source}: edge {tail} -> {head}: distance is {km!r}, must be a positive number",
-                hint="give every edge its distance in km",
-            )
+    check_attributes(graph, source)
     kinds = {kind: nodes_of_type(graph, kind) for kind in NODE_TYPES}
     for kind in ("collection", "manufacturing", *FACILITY_TYPES):
         if not kinds[kind]:
@@ -204,6 +210,26 @@ def check_graph(graph: nx.DiGraph, source: str = "material graph") -> None:
                         hint="keep repairs.circular on, or add the edge with its distance in km",
                     )
     _check_loops(graph, kinds, source)
+
+
+def check_attributes(
+    graph: nx.DiGraph, source: str = "material graph", *, slots: bool = True
+) -> None:
+    """Check the attributes of every node and edge against :data:`NODE_COLUMNS` and
+    :data:`EDGE_COLUMNS`.
+
+    Args:
+        graph: the material graph.
+        source: name of the file or place, for the message.
+        slots: whether limited facilities must have ``slots_per_day``.
+
+    Raises:
+        ScenarioError: an attribute is missing, of another type or out of range; names node or edge.
+    """
+    for node, data in graph.nodes(data=True):
+        _check_node(node, data, source, slots)
+    for tail, head, data in graph.edges(data=True):
+        _check_number(data, _DISTANCE, f"{source}: edge {tail} -> {head}")
 
 
 def _check_loops(graph: nx.DiGraph, kinds: dict[str, list[int]], source: str) -> None:
@@ -237,22 +263,32 @@ def _reaching(graph: nx.DiGraph, targets: list[int]) -> set[int]:
     return seen
 
 
-def _check_node(node: object, data: dict, source: str) -> None:
-    if not isinstance(node, int):
+def _check_node(node: object, data: dict, source: str, slots: bool) -> None:
+    if not isinstance(node, int) or not 0 <= node <= _NODE.high:
         raise ScenarioError(
-            f"{source}: node {node!r} is not an integer", hint="number the nodes from 0"
+            f"{source}: node {node!r}, must be a whole number of 0 to {_NODE.high}",
+            hint="number the nodes from 0",
         )
     if data.get("type") not in NODE_TYPES:
         raise ScenarioError(
             f"{source}: node {node}: type is {data.get('type')!r}",
             hint=f"use one of {', '.join(NODE_TYPES)}",
         )
-    names = ["capacity", "energy_per_unit", "co2_per_unit"]
-    names += ["slots_per_day"] if data["type"] in SLOT_FIELDS else []
-    for name in names:
-        value = data.get(name)
-        if not isinstance(value, float | int) or not np.isfinite(value) or value < 0:
-            raise ScenarioError(
-                f"{source}: node {node}: {name} is {value!r}, must be a number of at least 0",
-                hint=f"give the node its {name}",
-            )
+    for column in _NODE_NUMBERS:
+        _check_number(data, column, f"{source}: node {node}")
+    if slots and data["type"] in SLOT_FIELDS:
+        _check_number(data, _SLOTS, f"{source}: node {node}")
+
+
+def _check_number(data: dict, column: Column, place: str) -> None:
+    value: Any = data.get(column.name)
+    number = isinstance(value, float | int) and not isinstance(value, bool)
+    if not number or not column.low <= value <= column.high:
+        raise ScenarioError(
+            f"{place}: {column.name} is {value!r}, must be a number of {column.span}",
+            hint=f"give it {column.asked}",
+        )
+
+
+_NODE, _, *_NODE_NUMBERS, _SLOTS = NODE_COLUMNS
+_DISTANCE = EDGE_COLUMNS[-1]

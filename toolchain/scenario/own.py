@@ -20,6 +20,7 @@ from toolchain.scenario.graph import (
     NODE_TYPES,
     SLOT_FIELDS,
     assign_slots,
+    check_attributes,
     check_graph,
     nodes_of_type,
 )
@@ -80,6 +81,11 @@ class OwnTables:
         given |= {"nodes": self.nodes, "edges": self.edges}
         return {role: path for role, path in given.items() if path is not None}
 
+    @property
+    def graph_files(self) -> list[Path]:
+        """The files that the graph is made from."""
+        return [path for role, path in self.files.items() if role != "returns"]
+
 
 def own_scenario(tables: OwnTables, seed: int, parameters: ScenarioParameters) -> Scenario:
     """Make a scenario with a user's own returns, graph, or both.
@@ -118,9 +124,11 @@ def own_scenario(tables: OwnTables, seed: int, parameters: ScenarioParameters) -
     else:
         graph = own_graph
         limited = [n for kind in SLOT_FIELDS for n in nodes_of_type(graph, kind)]
-        if not any("slots_per_day" in graph.nodes[node] for node in limited):
-            assign_slots(graph, chosen)
-        check_graph(graph, ", ".join(str(path) for path in tables.files.values()))
+        source_files = ", ".join(str(path) for path in tables.graph_files)
+        if not any(_SLOTS in graph.nodes[node] for node in limited):
+            check_attributes(graph, source_files, slots=False)
+            assign_slots(graph, chosen, source_files)
+        check_graph(graph, source_files)
     if tables.returns is None:
         returns = generator.returns_on(graph)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,9 +19,30 @@ MAX_NODES = 5_000
 MAX_DAYS = 3_650
 """Longest horizon."""
 
+MAX_SLOTS_PER_RETURN = 1_000
+"""Far beyond where capacity stops to bind."""
+
+
+def whole_number(name: str, value: Any, least: int) -> int:
+    """The value as a Python integer.
+
+    Raises:
+        ScenarioError: it is no integer, or below ``least``.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least or isinstance(value, bool):
+        raise ScenarioError(
+            f"{name} is {value!r}, must be a whole number of at least {least}",
+            hint=f"give another {name}",
+        )
+    return number
+
 
 class _Knobs(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     def __init__(self, **data: Any) -> None:
         try:
@@ -77,10 +99,10 @@ class SlotsPerReturn(_Knobs):
     are those of ``[capacity]`` in ``factors.toml``.
     """
 
-    reuse: float = _constant("capacity", "reuse", ge=0)
-    remanufacture: float = _constant("capacity", "remanufacture", ge=0)
-    harvest: float = _constant("capacity", "harvest", ge=0)
-    recycle: float = _constant("capacity", "recycle", ge=0)
+    reuse: float = _constant("capacity", "reuse", ge=0, le=MAX_SLOTS_PER_RETURN)
+    remanufacture: float = _constant("capacity", "remanufacture", ge=0, le=MAX_SLOTS_PER_RETURN)
+    harvest: float = _constant("capacity", "harvest", ge=0, le=MAX_SLOTS_PER_RETURN)
+    recycle: float = _constant("capacity", "recycle", ge=0, le=MAX_SLOTS_PER_RETURN)
 
 
 class ScenarioParameters(_Knobs):

@@ -69,9 +69,13 @@ def _read(path: Path) -> tuple[pa.Table, Source]:
         if suffix == ".parquet":
             return pq.ParquetFile(path).read(), Source(str(path))
         return _read_csv(path), Source(str(path), _FIRST_LINE)
-    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise ScenarioError(f"{path}: {why}", hint="name a CSV or Parquet file") from error
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        hint = "store it as CSV (UTF-8, commas, one header line) or as Parquet"
         raise ScenarioError(
-            f"{path}: cannot be read as {suffix[1:]}: {error}", hint="check the file"
+            f"{path}: cannot be read as {suffix[1:]}: {error}", hint=hint
         ) from error
 
 
@@ -82,14 +86,37 @@ def _read_csv(path: Path) -> pa.Table:
     if not header.strip():
         raise ScenarioError(f"{path}: no header line", hint="start it with the columns' names")
     names = [name.strip().strip('"') for name in header.rstrip("\r\n").split(",")]
-    return pa.csv.read_csv(
-        path,
-        read_options=pa.csv.ReadOptions(column_names=names, skip_rows=1),
-        parse_options=pa.csv.ParseOptions(ignore_empty_lines=False),
-        convert_options=pa.csv.ConvertOptions(
-            column_types={name: pa.string() for name in names}, strings_can_be_null=False
-        ),
-    )
+    for separator in (";", "\t"):
+        if len(names) == 1 and separator in header:
+            raise ScenarioError(
+                f"{path}: the header line has no comma, but {separator!r}",
+                hint="separate the columns by commas",
+            )
+    uneven: list[pa.csv.InvalidRow] = []
+
+    def refuse(row: pa.csv.InvalidRow) -> str:
+        uneven.append(row)
+        return "error"
+
+    try:
+        return pa.csv.read_csv(
+            path,
+            # Only a single thread knows the number of a line.
+            read_options=pa.csv.ReadOptions(column_names=names, skip_rows=1, use_threads=False),
+            parse_options=pa.csv.ParseOptions(ignore_empty_lines=False, invalid_row_handler=refuse),
+            convert_options=pa.csv.ConvertOptions(
+                column_types={name: pa.string() for name in names}, strings_can_be_null=False
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        if not uneven:
+            raise
+        row = Source(str(path), _FIRST_LINE).row(uneven[0].number - _FIRST_LINE)
+        cells = uneven[0].actual_columns
+        raise ScenarioError(
+            f"{path}: {row}: {cells} cells, but the header line has {len(names)}",
+            hint="give every row one cell for each column",
+        ) from error
 
 
 def _filled(values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -97,10 +124,14 @@ def _filled(values: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         text = pc.utf8_trim_whitespace(values)
         return pc.if_else(pc.fill_null(pc.equal(text, ""), True), "nan", text)
+    if pa.types.is_integer(values.type):
+        values = pc.cast(values, pa.float64())
     return pc.fill_null(values, float("nan")) if pa.types.is_floating(values.type) else values
 
 
 def _typed(values: pa.ChunkedArray, column: Column, source: Source) -> np.ndarray:
+    if pa.types.is_dictionary(values.type):  # as pandas stores categories
+        values = pc.cast(values, values.type.value_type)
     if values.null_count:
         _refuse(source, column, int(np.argmax(values.is_null().to_numpy())), "no value")
     kind = "U" if column.dtype in ("str", "name") else np.dtype(column.dtype).kind
@@ -109,10 +140,12 @@ def _typed(values: pa.ChunkedArray, column: Column, source: Source) -> np.ndarra
         if kind == "U":
             return _text(text, column, source)
         return _numbers(text, column, source, int if kind == "i" else float)
-    if column.dtype == "str":
+    number = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
+    if column.dtype == "str" or not number:
+        wanted = {"str": "text", "name": "text or a whole number"}.get(column.dtype, column.dtype)
         raise ScenarioError(
-            f"{source.name}: column {column.name!r} is of type {values.type}, must be text",
-            hint=f"store {column.gloss}",
+            f"{source.name}: column {column.name!r} is of type {values.type}, must be {wanted}",
+            hint=f"store {column.asked}",
         )
     array: np.ndarray = values.to_numpy()
     return array
@@ -140,6 +173,8 @@ def _numbers(
             except ValueError:
                 what = "no value" if cell == "" else f"{cell!r} is not {_KIND[parse]}"
                 _refuse(source, column, row, what)
+            if parse is int and not -(2**63) <= numbers[-1] < 2**63:
+                _refuse(source, column, row, f"{cell} is too large for a number of 64 bits")
         return np.array(numbers)
 
 
@@ -149,5 +184,5 @@ _KIND: dict[Callable[[str], float], str] = {int: "a whole number", float: "a num
 def _refuse(source: Source, column: Column, row: int, what: str) -> None:
     raise ScenarioError(
         f"{source.name}: column {column.name!r}, {source.row(row)}: {what}",
-        hint=f"give {column.gloss} in {column.unit}",
+        hint=f"give {column.asked}",
     )
