@@ -12,9 +12,9 @@ from host.chain.commands import recorded_settings
 from host.chain.settings import GeneratorName, PresetName, Settings
 from host.chain.stages import replayed_scenario, scenario_parameters
 from host.presets import GivenGenerator, GivenPreset, generator_name, preset_name
-from host.run import RUNS, RunFolder, write_json
+from host.run import RUNS, RunFolder, find_run, write_json
 from host.score.policies import baseline_specs, read_policies
-from host.score.runner import GenerativeBenchmarkRunner
+from host.score.runner import GenerativeBenchmarkRunner, require_workers
 from host.score.summary import summarise
 from toolchain.environment import BASELINES
 from toolchain.errors import InputError
@@ -74,6 +74,8 @@ def score(
     )
     if any(spec.name in BASELINES for spec in own):
         raise InputError(f"{policy}: a policy must not be named like a baseline")
+    if workers is not None:
+        require_workers(workers)
     with working(console, "bid prices"):
         specs = (*baseline_specs(basis, chosen_seed), *own)
     runner = GenerativeBenchmarkRunner(n_scenarios, policies=specs, basis=basis, seed=chosen_seed)
@@ -91,7 +93,7 @@ def _basis(
     """What the scenarios are drawn like: the run folder's settings, unless others are given."""
     recorded = Settings()
     if like.is_dir():
-        folder = RunFolder(like, "")
+        folder = RunFolder(find_run(like), "")
         recorded = recorded_settings(folder)
         if recorded.tables:
             if preset is not None or generator is not None:
@@ -126,12 +128,13 @@ def print_score(summary: dict[str, Any], file: Path, console: Console) -> None:
             _figure(entry["waste_generation"]),
             style="bold" if name == subject else None,
         )
+    optimum_eur = summary["hindsight_optimum_eur"]
+    table.add_row("hindsight_optimum", "1", "-", f"{optimum_eur:,.0f}", "-", "-")
     console.print(table)
     console.print()
     left = f", {summary['undefined']} left out as undefined" if summary["undefined"] else ""
     console.print(
-        f"{len(summary['scenarios'])} held-out scenarios{left}; modelled; the hindsight optimum "
-        "has quality 1",
+        f"{len(summary['scenarios'])} held-out scenarios{left}; modelled",
         markup=False,
     )
     for name, runtime in summary["job"].get("ran_by", {}).items():

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from host.run import RunFolder
+from host.run import RunFolder, find_run
 from toolchain.environment import (
     BASELINES,
     Policy,
@@ -119,7 +119,7 @@ def _built(spec: PolicySpec) -> Policy:
 
 
 def _of_run_folder(path: Path) -> tuple[PolicySpec, ...]:
-    folder = RunFolder(path, "")
+    folder = RunFolder(find_run(path), "")
     specs = []
     if "train" in folder.stages and (file := folder.artifact("train") / "policy.npz").is_file():
         specs.append(_float(file, FLOAT_POLICY))

@@ -29,6 +29,16 @@ WASTE_LIMIT_KG = 100.0
 """Waste per decided product at which the article stops a policy."""
 
 
+def require_workers(workers: int) -> None:
+    """Refuse a number of processes that none can be.
+
+    Raises:
+        InputError: fewer than one.
+    """
+    if workers < 1:
+        raise InputError(f"workers is {workers}, must be at least 1", hint="leave it out")
+
+
 class GenerativeBenchmarkRunner:
     """Scores policies on many scenarios that none of them has seen.
 
@@ -91,8 +101,8 @@ class GenerativeBenchmarkRunner:
             RunFolderError: the folder is of another job.
             MissingDependencyError: a scheduler is given and Dask is not installed.
         """
-        if workers is not None and workers < 1:
-            raise InputError(f"workers is {workers}, must be at least 1", hint="leave it out")
+        if workers is not None:
+            require_workers(workers)
         self._open(out)
         done = {i: result for i in range(self.n_scenarios) if (result := self._read(out, i))}
         missing = [i for i in range(self.n_scenarios) if i not in done]

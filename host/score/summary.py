@@ -48,6 +48,7 @@ def summarise(
             {"index": r["index"], "seed": r["seed"], "sha256": r["sha256"]} for r in results
         ],
         "undefined": len(results) - len(used),
+        "hindsight_optimum_eur": float(np.mean([r["optimum_eur"] for r in results])),
         "policies": {},
         "best_causal_baseline": None,
         "difference": None,

@@ -81,12 +81,15 @@ def score_on_dask(job: Job, indices: Sequence[int], address: str) -> Iterator[di
     """
     try:
         import distributed
+        from distributed.comm.addressing import get_address_host_port
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             "scoring on a cluster needs Dask, which is not installed",
             hint="pip install 'jouleloop[dask]'",
         ) from error
     try:
+        # A client of an address that cannot be is only given up at this process's end.
+        get_address_host_port(address)
         client = distributed.Client(address, timeout=_CONNECT_S, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         raise InputError(

@@ -75,6 +75,15 @@ def test_a_dask_cluster_gives_the_same_bytes(small, specs, reference, tmp_path):
     assert _bytes(tmp_path / "dask") == _bytes(reference[1])
 
 
+@pytest.mark.parametrize("address", ["foo://bar:1", "http://127.0.0.1:8786", "localhost", ""])
+def test_an_impossible_address_is_refused_at_once(small, specs, tmp_path, address):
+    pytest.importorskip("distributed")
+    engine = GenerativeBenchmarkRunner(1, policies=specs, basis=small)
+    with pytest.raises(InputError, match=f"no Dask scheduler answers at '{address}'") as caught:
+        engine.run(tmp_path, scheduler=address)
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
 def test_no_scheduler_at_the_address(small, specs, tmp_path, monkeypatch):
     pytest.importorskip("distributed")
     from host.score import workers

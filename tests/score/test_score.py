@@ -58,6 +58,7 @@ def _results(qualities):
             "index": index,
             "seed": index,
             "sha256": "0",
+            "optimum_eur": 20.0 + index,
             "policies": {name: _entry(values[index]) for name, values in qualities.items()},
         }
         for index in range(len(next(iter(qualities.values()))))
@@ -72,6 +73,7 @@ def test_summary_by_hand():
     }
     summary = summarise(_results(qualities), "mine", 3, {})
     assert summary["undefined"] == 1
+    assert summary["hindsight_optimum_eur"] == 21.5
     means = {n: e["decision_quality"]["mean"] for n, e in summary["policies"].items()}
     assert means == pytest.approx({"random": 0.2, "bid_price": 0.7, "mine": 0.8})
     assert summary["best_causal_baseline"] == "bid_price"
@@ -120,8 +122,9 @@ def test_policies_by_name_and_file(tmp_path, float_file, int8_file):
     with pytest.raises(InputError, match="3 inputs and 5 outputs, must be 24 and 5"):
         read_policies(str(tmp_path / "small.npz"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RunFolderError, match="no trained policy"):
+    with pytest.raises(RunFolderError, match="is not a run folder") as refused:
         read_policies(str(tmp_path / "empty"))
+    assert "jouleloop runs" in refused.value.hint
 
 
 def test_a_tflite_with_float_ends_is_scored_by_the_hosts_runtime(tmp_path, small, monkeypatch):
@@ -172,7 +175,8 @@ def test_the_command_prints_every_baseline_and_goes_on(cli, tmp_path, float_file
     (tmp_path / "mine.npz").write_bytes(float_file)
     code, out, err = cli("score", "mine.npz", "--workers", 1, "--out", "s", "--seed", 5)
     assert code == 0, err
-    for name in (*BASELINES, "mine", "95 % interval", "held-out scenarios", "best causal baseline"):
+    said = ("95 % interval", "held-out scenarios", "best causal baseline")
+    for name in (*BASELINES, "mine", "hindsight_optimum", *said):
         assert name in out, name
     first = (tmp_path / "s" / "score.json").read_bytes()
     summary = json.loads(first)
@@ -190,6 +194,7 @@ def test_impossible_commands_are_usage_errors(cli):
     for arguments, message in (
         (("nothing",), "no policy 'nothing'"),
         (("bid_price", "--scenarios", 19), "19 scenarios, must be at least 20"),
+        (("bid_price", "--workers", 0), "workers is 0, must be at least 1"),
         (("bid_price", "--like", "nowhere"), "nowhere is not a folder"),
         (("bid_price", "--seed", 0), "seed 0 is out of range"),
     ):
