@@ -1,4 +1,4 @@
-"""Installs in fresh environments: without TensorFlow it replays and reports, with it trains.
+"""Installs in fresh environments: without TensorFlow it replays, compares, reports; with it trains.
 
 A third one is an old gateway: NumPy 1.x, and tflite-runtime in ai-edge-litert's place. Run with
 ``pytest -m install``; needs the network for pip, and some minutes.
@@ -58,7 +58,7 @@ def prepared_run(tmp_path_factory, request) -> Path:
         chain = Chain(RunFolder(path, "test"), settings.Settings(seed=9), Console(quiet=True))
         chain.generate()
         chain.train()
-        chain.quantize()
+        chain.quantize(variants=True)
         chain.compile(load_board("pico"))
         chain.build(load_board("pico"))
     return path
@@ -73,6 +73,16 @@ def replay_and_report(fresh, run: Path) -> None:
     assert result["agreement"]["equal_to_int8_reference"] is True
     assert result["metrics"]["decision_quality"]["value"] is not None
     assert (run / "report" / "report.html").exists()
+
+
+def score(fresh, policy: Path, run: Path) -> dict:
+    """What a policy is worth on scenarios like the run folder's, by the command line."""
+    out = fresh.folder / f"score-{policy.stem}"
+    scored = fresh.run(
+        *("-c", PATCH, "score", policy, "--like", run, "--out", out, "--workers", "1", "--json")
+    )
+    assert scored.returncode == 0, scored.stderr
+    return json.loads(scored.stdout)
 
 
 def runtimes(fresh, run: Path) -> list[str]:
@@ -97,11 +107,12 @@ def test_without_the_training_extra_it_replays_compares_and_reports(
     assert not fresh.has("tensorflow") and not fresh.has("numba") and not fresh.has("onnx")
     run = shutil.copytree(prepared_run, tmp_path / "run")
     replay_and_report(fresh, run)
-    scored = fresh.run(
-        "-c", PATCH, "score", run, "--out", tmp_path / "score", "--workers", "1", "--json"
-    )
-    assert scored.returncode == 0, scored.stderr
-    assert json.loads(scored.stdout)["difference"] is not None
+    compared = fresh.run("-c", PATCH, "compare", "pico@emulator", "--out", run, "--json")
+    assert compared.returncode == 0, compared.stderr
+    assert "train: as it was made, since TensorFlow, numba, onnx not installed" in compared.stderr
+    networks = {network["name"] for network in json.loads(compared.stdout)["networks"]}
+    assert networks >= {"float32", "int8", "int16", "pruned", "narrow", "fallback"}
+    assert score(fresh, run, run)["difference"] is not None
     assert all(line.startswith("ai-edge-litert") for line in runtimes(fresh, run)[:2])
     trained = fresh.run("-c", PATCH, "train", "--out", run, "--force")
     assert trained.returncode == 1
@@ -122,6 +133,8 @@ def test_a_gateway_with_numpy_1_and_tflite_runtime_replays_and_reports(
     int8, float32, numpy = runtimes(fresh, run)
     assert int8 == float32 == "tflite-runtime 2.14.0"
     assert numpy.startswith("1.")
+    scored = score(fresh, run / "quantize" / "policy_float.tflite", run)
+    assert scored["job"]["ran_by"] == {"policy_float": "tflite-runtime 2.14.0"}
 
 
 def test_with_the_training_extra_it_trains_and_quantizes(checkout, fresh_environment, tmp_path):

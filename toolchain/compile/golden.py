@@ -134,7 +134,7 @@ def _interpreter(data: bytes) -> Any:
     except ImportError as error:
         raise MissingDependencyError(
             f"tflite-micro is not installed: {error}",
-            hint="pip install tflite-micro (there are wheels for Linux)",
+            hint="pip install tflite-micro (there are wheels for Linux on x86-64)",
         ) from error
     try:
         return runtime.Interpreter.from_bytes(data, arena_size=10 * len(data) + _ARENA_BYTES)
