@@ -29,22 +29,35 @@ def import_file(model: Path | str, calibration: Path | str, out: Path | str) -> 
     model, calibration, out = Path(model), Path(calibration), Path(out)
     try:
         data = model.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{model} cannot be read: {error.strerror}", hint="name an .onnx file"
+        ) from error
+    try:
         rows = np.load(calibration, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{model} or {calibration} cannot be read: {error}") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(
+            f"{calibration} cannot be read: {error}",
+            hint="save typical inputs, one row an inference, with numpy.save as float32",
+        ) from error
     if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "fiu":
         raise InputError(
             f"{calibration}: not an array of numbers", hint="save it with numpy.save as float32"
         )
     network = read_onnx(data, model.parent)
-    converted = convert(network, rows.astype(np.float32))
-    try:
-        out.write_bytes(converted)
-    except OSError as error:
-        raise InputError(f"{out} cannot be written: {error.strerror}") from error
+    with np.errstate(over="ignore"):  # what float32 does not hold is refused as not finite
+        rows = rows.astype(np.float32)
+    converted = convert(network, rows)
     read = read_network(converted, model.stem)
     outputs = dequantize(golden(converted, quantize(rows, read.input)), read.output)
     difference = np.abs(outputs - network(rows))
+    try:
+        out.write_bytes(converted)
+    except OSError as error:
+        raise InputError(
+            f"{out} cannot be written: {error.strerror}",
+            hint="name a file in a folder that exists",
+        ) from error
     return {
         "schema": 1,
         "model": str(model),

@@ -17,15 +17,22 @@ B0 = RNG.standard_normal(8).astype(np.float32)
 W1 = RNG.standard_normal((8, 4)).astype(np.float32)
 B1 = RNG.standard_normal(4).astype(np.float32)
 SCALARS = {"zero": np.float32(0), "six": np.float32(6), "one": np.float32(1)}
+ODD = {
+    "none": np.zeros(0, np.float32),
+    "inf": np.full(8, np.inf, np.float32),
+    "B0C": B0[:, None],
+    "W00": W0[:, :0],
+}
 
 
-def model(nodes, output="y", **constants) -> bytes:
-    arrays = {"W0": W0, "B0": B0, "W1": W1, "B1": B1, "W1T": W1.T.copy(), **SCALARS, **constants}
+def model(nodes, output="y", taken=("n", 6), kind=TensorProto.FLOAT, **constants) -> bytes:
+    arrays = {"W0": W0, "B0": B0, "W1": W1, "B1": B1, "W1T": W1.T.copy()}
+    arrays |= SCALARS | ODD | constants
     used = {name for node in nodes for name in node.input}
     graph = helper.make_graph(
         nodes,
         "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 6])],
+        [helper.make_tensor_value_info("x", kind, taken)],
         [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["n", "m"])],
         [numpy_helper.from_array(np.asarray(a), n) for n, a in arrays.items() if n in used],
     )
@@ -93,6 +100,19 @@ REFUSED = {
     ),
     "relu first": ([node("Relu", ["x"], "y")], "operator Relu: it does not follow"),
     "branch": ([GEMM, node("MatMul", ["x", "W0"], "y")], "operator MatMul: it does not take 'a'"),
+    "bias of rows": (
+        [node("Gemm", ["x", "W0", "B0C"], "y")],
+        r"operator Gemm: a bias of shape \(8, 1\) for 8 outputs",
+    ),
+    "infinite bias": (
+        [node("MatMul", ["x", "W0"], "m"), node("Add", ["m", "inf"], "y")],
+        "operator Add: its bias is not all finite",
+    ),
+    "limit without value": (
+        [GEMM, node("Clip", ["a", "zero", "none"], "y")],
+        "operator Clip: its limit 'none' has 0 values",
+    ),
+    "no weights": ([node("MatMul", ["x", "W00"], "y")], r"operator MatMul: weights \(6, 0\)"),
     "transposed": ([node("Gemm", ["x", "W0", "B0"], "y", transA=1)], "operator Gemm"),
 }
 
@@ -102,6 +122,20 @@ def test_what_is_not_understood_is_named(name):
     nodes, message = REFUSED[name]
     with pytest.raises(UnsupportedOperatorError, match=message):
         read_onnx(model(nodes))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "given", "message"),
+    [
+        ([GEMM], {"output": "a", "taken": ("n", 3, 6)}, "'x' has 3 dimensions"),
+        ([GEMM], {"output": "a", "taken": ("n", 7)}, "takes 7 values, its first layer 6"),
+        ([GEMM], {"output": "a", "kind": TensorProto.INT32}, "'x' is INT32, must be one of FLOAT"),
+        ([node("Identity", ["x"], "y")], {}, "no dense layer"),
+    ],
+)
+def test_what_is_no_row_of_numbers_is_refused(nodes, given, message):
+    with pytest.raises(ModelError, match=message):
+        read_onnx(model(nodes, **given))
 
 
 def test_weights_that_are_no_numbers_are_refused():

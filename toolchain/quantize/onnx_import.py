@@ -15,6 +15,8 @@ from toolchain.quantize.dense_network import Activation, DenseLayer, DenseNetwor
 OPERATORS = ("Gemm", "MatMul", "Add", "Relu", "Clip", "Softmax", "Constant", "Identity")
 """Operators that are understood."""
 
+_REAL = ("FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16")
+
 _SUPPORTED = f"supported are {', '.join(OPERATORS)} in one chain"
 
 
@@ -84,6 +86,7 @@ class _Reader:
                 hint="export the network alone",
             )
         self.value = inputs[0]
+        self._check_input(next(i for i in self.graph.input if i.name == self.value))
         self.layers: list[DenseLayer] = []
         self.activated = False
         self.biased = False
@@ -114,13 +117,38 @@ class _Reader:
 
     def finish(self) -> DenseNetwork:
         """The network, when the chain is whole."""
-        if self.value != self.graph.output[0].name or not self.layers:
+        if not self.layers:
+            raise ModelError("the model has no dense layer", hint=_SUPPORTED)
+        if self.n_inputs not in (None, self.layers[0].weight.shape[0]):
+            raise ModelError(
+                f"the model takes {self.n_inputs} values, its first layer "
+                f"{self.layers[0].weight.shape[0]}",
+                hint="export it again",
+            )
+        if self.value != self.graph.output[0].name:
             raise ModelError(
                 f"the chain of dense layers ends at {self.value!r}, the output is "
                 f"{self.graph.output[0].name!r}",
                 hint=_SUPPORTED,
             )
         return DenseNetwork(tuple(self.layers))
+
+    def _check_input(self, given: Any) -> None:
+        """Refuse what is not one row of real numbers an inference."""
+        tensor = given.type.tensor_type
+        kind = self.onnx.TensorProto.DataType.Name(tensor.elem_type)
+        if kind not in _REAL:
+            raise ModelError(
+                f"the input {given.name!r} is {kind}, must be one of {', '.join(_REAL)}",
+                hint="export the float network, before it is quantized",
+            )
+        dims = [d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim]
+        if not 1 <= len(dims) <= 2:
+            raise ModelError(
+                f"the input {given.name!r} has {len(dims)} dimensions, must be (n, n_in)",
+                hint="export the network for one row an inference",
+            )
+        self.n_inputs = dims[-1]
 
     def _identity(self, where: str, node: Any, options: dict[str, Any]) -> None:
         """Changes nothing."""
@@ -158,11 +186,9 @@ class _Reader:
 
     def _clip(self, where: str, node: Any, options: dict[str, Any]) -> None:
         low, high = options.get("min", -np.inf), options.get("max", np.inf)
-        limits = [self._constant(where, name) if name else None for name in node.input[1:3]]
-        if limits and limits[0] is not None:
-            low = float(limits[0].reshape(-1)[0])
-        if len(limits) > 1 and limits[1] is not None:
-            high = float(limits[1].reshape(-1)[0])
+        given = [*node.input[1:3], "", ""]
+        low = self._number(where, given[0]) if given[0] else low
+        high = self._number(where, given[1]) if given[1] else high
         endless = high >= float(np.finfo(np.float32).max)
         if low != 0.0 or not (high == 6.0 or endless):
             self._refuse(where, f"clips to {low:g} .. {high:g}, must be 0 .. 6 or 0 upwards")
@@ -176,10 +202,12 @@ class _Reader:
     def _append(self, where: str, weight: np.ndarray, bias: np.ndarray) -> None:
         if self.layers and self.layers[-1].weight.shape[1] != weight.shape[0]:
             self._refuse(where, f"weights {weight.shape} after {self.layers[-1].weight.shape}")
+        if 0 in weight.shape:
+            self._refuse(where, f"weights {weight.shape}, which are none")
         weight = np.ascontiguousarray(weight, dtype=np.float32)
-        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+        if not np.isfinite(weight).all():
             self._refuse(where, "its weights are not all finite numbers")
-        self.layers.append(DenseLayer(weight, bias.astype(np.float32), Activation.LINEAR))
+        self.layers.append(DenseLayer(weight, bias, Activation.LINEAR))
         self.activated = False
 
     def _activate(self, where: str, activation: Activation) -> None:
@@ -196,6 +224,12 @@ class _Reader:
             self._refuse(where, f"its input {name!r} has rank {array.ndim}, must be {rank}")
         return array
 
+    def _number(self, where: str, name: str) -> float:
+        array = self._constant(where, name)
+        if array.size != 1:
+            self._refuse(where, f"its limit {name!r} has {array.size} values, must be one")
+        return float(array.reshape(-1)[0])
+
     def _array(self, tensor: Any) -> np.ndarray:
         try:
             array: np.ndarray = self.onnx.numpy_helper.to_array(tensor)
@@ -207,8 +241,10 @@ class _Reader:
         return array
 
     def _row(self, where: str, array: np.ndarray, width: int) -> np.ndarray:
-        if array.size not in (1, width):
+        if array.size not in (1, width) or array.size != (array.shape or (1,))[-1]:
             self._refuse(where, f"a bias of shape {array.shape} for {width} outputs")
+        if not np.isfinite(array).all():
+            self._refuse(where, "its bias is not all finite numbers")
         return np.broadcast_to(array.reshape(-1), (width,)).astype(np.float32)
 
     def _refuse(self, where: str, why: str) -> None:
