@@ -21,7 +21,7 @@ from toolchain.compile import Network, read_network
 from toolchain.environment import require_task_shape
 from toolchain.errors import InputError, ModelError
 from toolchain.policy.calibration import Calibration
-from toolchain.policy.sizing import NetworkCost, layers_cost, limit_use, missed_limits
+from toolchain.policy.sizing import NetworkCost, keys_of, layers_cost, limit_use, missed_limits
 from toolchain.quantize import FloatPolicy, QuantizedPolicy, require_same_edges
 
 NEEDED = (MODEL_FILE, FALLBACK_FILE)
@@ -160,7 +160,7 @@ class GivenPolicy:
             raise InputError(
                 f"--policy {self.source} does not fit board {board.name}: it takes "
                 f"{'; '.join(missed.values())}",
-                hint=f"give a smaller network, or raise {' and '.join(missed)} in the board "
+                hint=f"give a smaller network, or raise {keys_of(missed)} in the board "
                 "file's [limits]",
             )
         return about | {"cost": asdict(both), "use": limit_use(both, limits)}

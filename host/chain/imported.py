@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from toolchain.errors import InputError
+from toolchain.policy.dense import UNREADABLE
 
 
 def import_file(model: Path | str, calibration: Path | str, out: Path | str) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def import_file(model: Path | str, calibration: Path | str, out: Path | str) -> 
         ) from error
     try:
         rows = np.load(calibration, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except UNREADABLE as error:
         raise InputError(
             f"{calibration} cannot be read: {error}",
             hint="save typical inputs, one row an inference, with numpy.save as float32",

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.install
 TINY = {
     "n_products": 60,
     "horizon_days": 30,
-    "training_scenarios": 2,
+    "training_scenarios": 4,
     "validation_scenarios": 1,
     "rounds": 0,
     "epochs": 3,

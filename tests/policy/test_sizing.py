@@ -6,6 +6,7 @@ from toolchain.board import load_board
 from toolchain.errors import BoardFileError, InputError
 from toolchain.policy.calibration import Calibration
 from toolchain.policy.sizing import STEP, network_cost, size_policy
+from toolchain.quantize import limits_beside_fallback
 from toolchain.scenario import NodeParameters
 
 PICO = load_board("pico")
@@ -112,6 +113,18 @@ def test_every_missed_limit_is_named_the_worst_first():
     cost = network_cost((24, 4, 4, 5), PICO.cost_model, PICO.cpu.clock_hz)
     assert f"{cost.energy_j / 1e-7:.3g} times" in str(e.value)
     assert f"{cost.latency_s / 1e-6:.3g} times" in str(e.value)
+
+
+def test_a_limit_that_the_fallback_leaves_nothing_of_says_so():
+    whole = PICO.limits.model_copy(update={"flash_bytes": 3_000})
+    board = PICO.model_copy(update={"limits": whole})
+    left = limits_beside_fallback(whole, PICO.cost_model)
+    with pytest.raises(InputError, match=r"limit is \d+ \(of 3,000, the rest is the fallback"):
+        size_policy(board, limits=left)
+    slow = ROOMY.model_copy(update={"compute_share": 1e-12})
+    with pytest.raises(InputError) as caught:
+        size_policy(PICO, limits=slow)
+    assert caught.value.hint.startswith("raise compute_share or compute_budget_ops_per_s in")
 
 
 def test_the_picos_energy_limit_is_what_the_scenarios_node_reckons_with():

@@ -11,11 +11,12 @@ from toolchain.environment import BASELINES, rollout
 from toolchain.errors import InputError
 from toolchain.policy import imitation, ppo
 from toolchain.policy.algorithm import Algorithm
+from toolchain.policy.checkpoint import load_checkpoint, save_checkpoint
 from toolchain.policy.dense import DensePolicy
 from toolchain.policy.imitation import ImitationKnobs
 from toolchain.policy.ppo import PpoKnobs
 from toolchain.policy.reward import ExchangeRate, node_cost_eur
-from toolchain.policy.training import TrainingPlan, train_seeds
+from toolchain.policy.training import TrainingPlan, _one_seed, train_seeds
 from toolchain.policy.validation import Validation
 
 IMITATION = ImitationKnobs(
@@ -110,6 +111,51 @@ def test_wrong_plans_are_refused(scenarios, tmp_path):
     with pytest.raises(InputError, match="two layers"):
         knobs = replace(IMITATION, hidden=(4, 4, 4))
         imitation.train(scenarios[:1], scenarios[1:2], knobs, folder=tmp_path)
+
+
+def test_a_broken_checkpoint_or_seed_is_named_and_kept(tmp_path):
+    save_checkpoint(tmp_path, {"a": np.ones(3)}, {"passes": []}, {"seed": 1})
+    file = tmp_path / "checkpoint.npz"
+    assert load_checkpoint(tmp_path, {"seed": 1})[1] == {"passes": []}
+    assert load_checkpoint(tmp_path, {"seed": 2}) == ({}, {})
+    for broken in (b"", b"noise", file.read_bytes()[:100]):
+        file.write_bytes(broken)
+        with pytest.raises(InputError, match=r"checkpoint\.npz: not a checkpoint") as caught:
+            load_checkpoint(tmp_path, {"seed": 1})
+        assert "--force" in caught.value.hint and file.read_bytes() == broken
+    (tmp_path / "seed-5").mkdir()
+    (tmp_path / "seed-5" / "summary.json").write_text("{")
+    plan = TrainingPlan(Algorithm.IMITATION, IMITATION)
+    with pytest.raises(InputError, match=r"summary\.json cannot be read"):
+        _one_seed(plan, 5, [], [], tmp_path / "seed-5", lambda: None)
+
+
+W, B = np.zeros((24, 5), np.float32), np.zeros(5, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"weight_0": W, "bias_0": np.zeros(4, np.float32)}, r"weights \(24, 5\), biases \(4,\)"),
+        ({"weight_0": W, "bias_0": B, "weight_1": W, "bias_1": B}, "takes 24 values, gets 5"),
+        ({"weight_0": W.astype(np.int8), "bias_0": B}, "is int8 and float32, not float"),
+        ({"weight_0": W + np.nan, "bias_0": B}, "not finite"),
+        ({"weight_0": W, "bias_1": B}, "bias_0"),
+    ],
+)
+def test_a_policy_that_is_none_is_refused(arrays, message, tmp_path):
+    np.savez(tmp_path / "p.npz", **arrays)
+    with pytest.raises(InputError, match=f"not a policy: .*{message}"):
+        DensePolicy.load(tmp_path / "p.npz")
+
+
+def test_a_broken_policy_is_refused(tmp_path):
+    np.savez(tmp_path / "p.npz", weight_0=W, bias_0=B)
+    whole = (tmp_path / "p.npz").read_bytes()
+    for broken in (b"", b"noise", whole[:200]):
+        (tmp_path / "p.npz").write_bytes(broken)
+        with pytest.raises(InputError, match="not a policy"):
+            DensePolicy.load(tmp_path / "p.npz")
 
 
 def test_the_nodes_cost_by_hand(scenarios, failing_node):

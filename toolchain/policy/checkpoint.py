@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from toolchain.errors import InputError
+from toolchain.policy.dense import UNREADABLE
+
 CHECKPOINT = "checkpoint.npz"
 _STATE = "state_json"
 _KNOBS = "knobs_json"
@@ -39,13 +42,22 @@ def load_checkpoint(
 
     Returns:
         the arrays and the JSON values.
+
+    Raises:
+        InputError: it is there, but broken.
     """
     path = folder / CHECKPOINT
     if not path.exists():
         return {}, {}
-    with np.load(path, allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in stored.files}
-    state, kept = arrays.pop(_STATE), arrays.pop(_KNOBS)
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        state, kept = arrays.pop(_STATE), arrays.pop(_KNOBS)
+    except UNREADABLE as error:
+        raise InputError(
+            f"{path}: not a checkpoint: {error}",
+            hint="run 'jouleloop train --force', which begins anew, or delete the file",
+        ) from error
     if str(kept) != json.dumps(knobs):
         return {}, {}
     return arrays, json.loads(str(state))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -11,6 +12,9 @@ import numpy as np
 from toolchain.environment import DayBatch
 from toolchain.errors import InputError
 from toolchain.policy.choice import choose
+
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+"""What :func:`numpy.load` and the arrays of an ``.npz`` raise where it is broken."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,19 @@ class DensePolicy:
         """The policy as the environment's rollout wants it."""
         return choose(self.scores(batch.states), batch.masks)
 
+    def _check(self) -> None:
+        width = None
+        for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            if weight.ndim != 2 or bias.shape != weight.shape[1:] or 0 in weight.shape:
+                raise ValueError(f"layer {index} has weights {weight.shape}, biases {bias.shape}")
+            if width not in (None, weight.shape[0]):
+                raise ValueError(f"layer {index} takes {weight.shape[0]} values, gets {width}")
+            if weight.dtype.kind != "f" or bias.dtype.kind != "f":
+                raise ValueError(f"layer {index} is {weight.dtype} and {bias.dtype}, not float")
+            if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+                raise ValueError(f"layer {index} has weights that are not finite numbers")
+            width = weight.shape[1]
+
     def save(self, path: Path) -> None:
         """Write an ``.npz``."""
         arrays = {f"weight_{i}": weight for i, weight in enumerate(self.weights)}
@@ -61,11 +78,13 @@ class DensePolicy:
                 layers = len(arrays.files) // 2
                 if not layers:
                     raise ValueError("it holds no layer")
-                return cls(
+                policy = cls(
                     tuple(arrays[f"weight_{i}"] for i in range(layers)),
                     tuple(arrays[f"bias_{i}"] for i in range(layers)),
                 )
-        except (OSError, ValueError, KeyError) as error:
+                policy._check()
+                return policy
+        except UNREADABLE as error:
             raise InputError(
                 f"{path}: not a policy: {error}", hint="run 'jouleloop train' again"
             ) from error

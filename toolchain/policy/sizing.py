@@ -6,7 +6,7 @@ compute budget all count, and the answer says which of them was the one that bou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,6 +17,9 @@ from toolchain.policy.calibration import Calibration
 
 WIDEST = 1024
 """Widest first hidden layer that is considered."""
+
+_KEYS = {"compute_ops_per_s": "compute_share or compute_budget_ops_per_s"}
+"""Keys of the board file's ``[limits]``, of limits that have another name."""
 
 STEP = 4
 """Widths are multiples of it: the kernels compute four outputs at a time."""
@@ -136,11 +139,25 @@ def limit_use(cost: NetworkCost, limits: PolicyLimits) -> dict[str, float]:
     return {name: take(cost) / limit for name, (take, limit) in _allowed(limits).items()}
 
 
-def missed_limits(cost: NetworkCost, limits: PolicyLimits) -> dict[str, str]:
-    """The limits that a network breaks, the worst first, with a sentence on each."""
+def missed_limits(
+    cost: NetworkCost, limits: PolicyLimits, whole: PolicyLimits | None = None
+) -> dict[str, str]:
+    """The limits that a network breaks, the worst first, with a sentence on each.
+
+    Args:
+        cost: of the network.
+        limits: that it should keep.
+        whole: the board file's, where ``limits`` are what something else in the image leaves.
+    """
     allowed, use = _allowed(limits), limit_use(cost, limits)
     missed = sorted((name for name in use if use[name] > 1.0), key=lambda name: -use[name])
-    return {name: _missed(name, *allowed[name], cost) for name in missed}
+    files = _allowed(whole or limits)
+    return {name: _missed(name, *allowed[name], files[name][1], cost) for name in missed}
+
+
+def keys_of(missed: Iterable[str]) -> str:
+    """The keys of the board file's ``[limits]`` that set limits, for a hint."""
+    return " and ".join(_KEYS.get(name, name) for name in missed)
 
 
 def size_policy(
@@ -185,13 +202,12 @@ def size_policy(
         return widths, cost, limit_use(cost, limits)
 
     widths, cost, use = taken(STEP)
-    missed = missed_limits(cost, limits)
+    missed = missed_limits(cost, limits, board.limits)
     if missed:
         raise InputError(
             f"no network fits board {board.name}: the narrowest, {_text(widths)}, takes "
             f"{'; '.join(missed.values())}",
-            hint=f"raise {' and '.join(missed)} in the board file's [limits], or use faster "
-            "kernels",
+            hint=f"raise {keys_of(missed)} in the board file's [limits], or use faster kernels",
         )
     bound_by, wider = "widest", None
     for width in range(2 * STEP, WIDEST + STEP, STEP):
@@ -217,10 +233,13 @@ def _text(widths: tuple[int, ...]) -> str:
 
 
 def _missed(
-    name: str, take: Callable[[NetworkCost], float], limit: float, cost: NetworkCost
+    name: str, take: Callable[[NetworkCost], float], limit: float, whole: float, cost: NetworkCost
 ) -> str:
     excess = take(cost) / limit
-    return f"{take(cost):.4g} of {name}, whose limit is {limit:.4g}: {excess:.3g} times as much"
+    beside = name in ("flash_bytes", "ram_bytes") and limit < whole
+    left = f" (of {whole:,.4g}, the rest is the fallback network's)" if beside else ""
+    says = f"{take(cost):,.4g} of {name}, whose limit is {limit:,.4g}{left}"
+    return f"{says}: {excess:,.3g} times as much"
 
 
 def _allowed(limits: PolicyLimits) -> dict[str, tuple[Callable[[NetworkCost], float], float]]:

@@ -137,7 +137,13 @@ def _one_seed(
     if finished.exists():
         for _ in range(_steps(plan)):
             on_step()
-        summary: dict[str, Any] = json.loads(finished.read_text(encoding="utf-8"))
+        try:
+            summary: dict[str, Any] = json.loads(finished.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(
+                f"{finished} cannot be read: {error}",
+                hint="run 'jouleloop train --force', which begins anew, or delete the file",
+            ) from error
         return DensePolicy.load(place / POLICY_FILE), summary
     place.mkdir(parents=True, exist_ok=True)
     knobs = replace(plan.knobs, seed=seed)
