@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -180,13 +180,32 @@ def quantized_models(folder: RunFolder) -> tuple[bytes, bytes]:
     return (stage / MODEL_FILE).read_bytes(), (stage / FALLBACK_FILE).read_bytes()
 
 
+def missed_limits(summary: Mapping[str, Any]) -> str:
+    """A sentence on the limits that a quantization does not keep; empty where it keeps them."""
+    limits = summary.get("limits")
+    if limits is None or limits["met"]:
+        return ""
+    return (
+        f"LIMITS NOT MET: {summary['equal_decisions']:.2%} of the decisions are the float policy's "
+        f"(at least {limits['least_equal_decisions']:.0%}), {summary['quality']['kept']:.2%} of "
+        f"its quality kept (at least {limits['least_quality_kept']:.0%}); "
+        "'jouleloop quantize --report' shows where it is lost, --method quantization-aware may "
+        "keep more"
+    )
+
+
 def quantization_report(out: Path) -> dict[str, Any]:
     """What ``quantize`` recorded in a run folder, as JSON values.
 
     Raises:
         RunFolderError: the stage is missing, or its files were changed.
     """
-    file = RunFolder(out, "").artifact("quantize") / SUMMARY_FILE
+    return read_summary(RunFolder(out, ""))
+
+
+def read_summary(folder: RunFolder) -> dict[str, Any]:
+    """The same, of a folder that is open."""
+    file = folder.artifact("quantize") / SUMMARY_FILE
     if not file.exists():
         raise RunFolderError(f"{file} is missing", hint="run 'jouleloop quantize --force'")
     summary: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))

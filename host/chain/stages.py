@@ -232,7 +232,12 @@ class Chain:
             InputError: an unknown method, or the policy is given.
         """
         from host.chain.given import GivenPolicy
-        from host.chain.quantization import quantize_plan, quantize_policy
+        from host.chain.quantization import (
+            missed_limits,
+            quantize_plan,
+            quantize_policy,
+            read_summary,
+        )
 
         given = GivenPolicy.recorded(self.folder)
         if given is not None:
@@ -262,7 +267,11 @@ class Chain:
                 path,
             )
 
-        return self.run_stage(QUANTIZE, self.settings.as_parameters() | asdict(plan), action)
+        ran = self.run_stage(QUANTIZE, self.settings.as_parameters() | asdict(plan), action)
+        missed = missed_limits(read_summary(self.folder))
+        if missed:
+            self.console.print(f"quantize: {missed}", markup=False, soft_wrap=True)
+        return ran
 
     def compile(self, board: Board, flash_budget: GivenBudget = None) -> bool:
         """Generate C from the INT8 policy and its fallback, with the kernels of the board's core.

@@ -69,12 +69,14 @@ def print_quantization(summary: Mapping[str, Any], console: Console) -> None:
     if summary.get("variants"):
         console.print()
         console.print(_variants_table(summary))
+        runtimes = sorted({variant["ran_by"] for variant in summary["variants"].values()})
+        console.print(f"run by {', '.join(runtimes)}", markup=False)
 
 
 def _variants_table(summary: Mapping[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("variant")
-    for title in ("quality", "kept", "equal", "size (B)", "gzip (B)", "widths", "run by"):
+    for title in ("quality", "kept", "equal", "size (B)", "gzip (B)", "widths"):
         table.add_column(title, justify="right", no_wrap=True)
     for name, variant in summary["variants"].items():
         table.add_row(
@@ -85,6 +87,5 @@ def _variants_table(summary: Mapping[str, Any]) -> Table:
             f"{variant['tflite_bytes']:,}",
             f"{variant['gzip_bytes']:,}",
             "-".join(map(str, variant["widths"])),
-            variant["ran_by"],
         )
     return table

@@ -7,6 +7,7 @@ import copy
 import pytest
 from rich.console import Console
 
+from host.chain.quantization import missed_limits
 from host.report.quantization import print_quantization
 from toolchain.errors import InputError
 from toolchain.quantize.agreement import visited_states
@@ -52,8 +53,8 @@ VARIANT = {
 }
 
 
-def printed(summary) -> str:
-    console = Console(width=120, highlight=False)
+def printed(summary, width: int = 120) -> str:
+    console = Console(width=width, highlight=False)
     with console.capture() as captured:
         print_quantization(summary, console)
     return captured.get()
@@ -76,8 +77,26 @@ def test_variants_and_missed_limits_are_printed(met):
     text = printed(summary)
     assert ("NOT MET" in text) != met
     row = next(line for line in text.splitlines() if line.startswith("narrow"))
-    wanted = ["0.8400", "98.82%", "95.00%", "5,432", "3,210", "24-22-11-5", "tflite-micro"]
+    wanted = ["0.8400", "98.82%", "95.00%", "5,432", "3,210", "24-22-11-5"]
     assert row.split()[1:] == wanted
+    assert "run by tflite-micro" in text
+
+
+def test_it_fits_a_narrow_terminal():
+    variants = {"quantization_aware": VARIANT | {"quality": 0.8551}, "int16_activations": VARIANT}
+    text = printed(SUMMARY | {"variants": variants}, width=80)
+    assert all(len(line) <= 80 for line in text.splitlines()) and "…" not in text
+
+
+def test_a_limit_that_is_missed_is_said_without_being_asked():
+    assert missed_limits(SUMMARY) == ""
+    missed = copy.deepcopy(SUMMARY)
+    missed["limits"]["met"] = False
+    missed["equal_decisions"] = 0.91
+    said = missed_limits(missed)
+    assert "91.00% of the decisions are the float policy's (at least 97%)" in said
+    assert "99.76% of its quality kept (at least 99%)" in said
+    assert missed_limits({"method": "given"}) == ""
 
 
 def test_no_scenario_has_no_states() -> None:
