@@ -113,8 +113,8 @@ def _basis(
 def print_score(summary: dict[str, Any], file: Path, console: Console) -> None:
     """Print every policy with its interval, and the difference to the best causal baseline."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("policy", no_wrap=True)
-    for title in ("quality", "95 % interval", "value (EUR)", "circularity", "waste (kg)"):
+    table.add_column("policy", overflow="fold")
+    for title in ("quality", "95 % interval", "value EUR", "circularity", "waste kg"):
         table.add_column(title, justify="right", no_wrap=True)
     subject = summary["policy"]
     for name, entry in summary["policies"].items():

@@ -11,12 +11,16 @@ from scipy import stats
 
 from toolchain.errors import ScenarioError
 from toolchain.scenario import (
+    FAMILIES,
     MATERIALS,
     CircularSupplyChainGenerator,
     Outage,
     Repairs,
     ScenarioParameters,
+    current_value_eur,
+    factors,
 )
+from toolchain.scenario.regime import price_regimes
 
 ROOT = Path(__file__).resolve().parents[2]
 MANY = ScenarioParameters(n_products=40_000)
@@ -99,6 +103,47 @@ def test_cycles_are_a_floored_exponential(many):
     assert many.battery_cycles.mean() == pytest.approx(mean, abs=5 * mean / np.sqrt(len(many)))
     assert (many.battery_cycles == 0).mean() == pytest.approx(-np.expm1(-1 / 500), abs=0.001)
     assert (many.battery_cycles < 100).mean() == pytest.approx(-np.expm1(-100 / 500), abs=0.01)
+
+
+def test_components_and_collection_nodes_are_uniform(many):
+    counts = np.bincount(many.components, minlength=25)
+    assert counts[:6].sum() == 0
+    assert stats.chisquare(counts[6:]).pvalue > 1e-4
+    _, nodes = np.unique(many.collection_node, return_counts=True)
+    assert stats.chisquare(nodes).pvalue > 1e-4
+
+
+def test_value_by_hand():
+    one = {name: np.array([x]) for name, x in (("wear", 0.1), ("corrosion", 0.2))}
+    one |= {name: np.array([x]) for name, x in (("electronics", 0.5), ("cosmetic", 0.25))}
+    value = current_value_eur(
+        np.array([100.0]),
+        np.array([FAMILIES.index("article")]),
+        np.array([2.0]),
+        **one,
+        cycles=np.array([250]),
+    )
+    # The price fades by 12 % a year; scratches cost 0.4 of it, and the battery, which has lost
+    # 0.18 * 250 / 500 of its capacity, bears half of the value.
+    assert value == pytest.approx(100 * np.exp(-0.24) * 0.9 * (0.9 * 0.8 * 0.5) * (1 - 0.5 * 0.09))
+
+
+def test_prices_revert_to_the_mean_as_stated():
+    prices, rng = factors().prices, np.random.default_rng(0)
+    days = int(prices.regime_days.value)
+    regimes = price_regimes(rng, 6_000 * days, 0.1)
+    assert [regime.from_day for regime in regimes[:3]] == [0, days, 2 * days]
+    log = np.log([[r.resale, r.component, r.scrap] for r in regimes])
+    phi = prices.persistence.value
+    assert log.mean() == pytest.approx(0, abs=0.02)
+    assert log.std() == pytest.approx(0.1 / np.sqrt(1 - phi**2), rel=0.05)
+    assert np.mean(log[1:] * log[:-1]) / log.var() == pytest.approx(phi, abs=0.02)
+    step = log[1:] - phi * log[:-1]
+    assert step.std() == pytest.approx(0.1, rel=0.02)
+    assert np.abs(np.corrcoef(step.T) - np.eye(3)).max() < 0.06
+    # The first regime is of the stationary law already.
+    first = [np.log(price_regimes(rng, 1, 0.1)[0].resale) for _ in range(3_000)]
+    assert np.std(first) == pytest.approx(0.1 / np.sqrt(1 - phi**2), rel=0.06)
 
 
 def test_return_days_are_the_truncated_weibull(many):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from toolchain.errors import ScenarioError
 from toolchain.scenario import (
@@ -58,6 +59,9 @@ def test_attributes_follow_the_articles_laws():
     capacity = np.array([data["capacity"] for _, data in graph.nodes(data=True)])
     assert np.log(capacity).mean() == pytest.approx(3.0, abs=0.05)
     assert np.log(capacity).std() == pytest.approx(0.5, abs=0.03)
+    for name, low, high in (("energy_per_unit", 0.5, 5.0), ("co2_per_unit", 0.1, 2.0)):
+        values = [data[name] for _, data in graph.nodes(data=True)]
+        assert stats.kstest(values, stats.uniform(low, high - low).cdf).pvalue > 1e-4
     flows = {"reverse_logistics": (10, 100), "circular_input": (5, 50)}
     for flow, (low, high) in flows.items():
         km = [d["distance"] for *_, d in graph.edges(data=True) if d["flow_type"] == flow]

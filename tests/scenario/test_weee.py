@@ -79,6 +79,16 @@ def test_conditions_hang_together_through_age_and_use(many):
     assert many.battery_cycles[many.family == FAMILIES.index("fridge")].max() == 0
 
 
+def test_cycles_follow_age_and_use(many):
+    laptops = (many.family == FAMILIES.index("laptop")) & (many.stream == 0)
+    f = factors()
+    # E[cycles | age] = rate * age * E[intensity], less a half that the floor takes on average.
+    intensity = np.exp(f.weee.use_intensity_sd.value**2 / 2)
+    rate = f.families["laptop"].cycles_per_year.value
+    expected = rate * many.age_years[laptops].mean() * intensity - 0.5
+    assert many.battery_cycles[laptops].mean() == pytest.approx(expected, rel=0.04)
+
+
 def test_wear_is_monotone_in_age_and_shift():
     def draw(shift):
         family = np.full(2_000, FAMILIES.index("laptop"))

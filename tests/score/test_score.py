@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import networkx as nx
 import numpy as np
@@ -178,6 +180,8 @@ def test_the_command_prints_every_baseline_and_goes_on(cli, tmp_path, float_file
     said = ("95 % interval", "held-out scenarios", "best causal baseline")
     for name in (*BASELINES, "mine", "hindsight_optimum", *said):
         assert name in out, name
+    assert "…" not in out
+    assert max(len(line) for line in out.splitlines()[:9]) <= 80
     first = (tmp_path / "s" / "score.json").read_bytes()
     summary = json.loads(first)
     assert len(summary["scenarios"]) == 20
@@ -216,6 +220,21 @@ def own_run(cli, tmp_path):
     code, _, err = cli("generate", "--out", "own", *given)
     assert code == 0, err
     return tmp_path / "own"
+
+
+def test_a_table_of_large_values_and_long_names_fits_the_terminal():
+    name = "a_network_with_a_name_that_does_not_end"
+    quality = {"mean": -0.1235, "low": -0.1235, "high": 0.9877}
+    entry = {"decision_quality": quality, "value_eur": -9_876_543.2, "stopped": 0}
+    entry |= {"material_circularity": 0.1235, "waste_generation": 0.001235}
+    summary = {"policies": {name: entry}, "policy": name, "hindsight_optimum_eur": 9_876_543.2}
+    summary |= {"scenarios": [0], "undefined": 0, "difference": None, "job": {}}
+    console = Console(width=80, file=io.StringIO(), force_terminal=False)
+    print_score(summary, Path("score.json"), console)
+    lines = console.file.getvalue().splitlines()
+    for figure in ("-0.1235", "-0.1235 .. 0.9877", "-9,876,543", "0.1235", "0.001235"):
+        assert figure in lines[1]
+    assert not any("…" in line for line in lines)
 
 
 def test_scenarios_like_those_of_own_tables(cli, own_run):
