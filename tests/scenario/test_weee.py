@@ -1,11 +1,14 @@
 """Electrical equipment: lifetimes, streams, seasons and coupled condition."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from toolchain.scenario import (
     FAMILIES,
+    MATERIALS,
     CircularSupplyChainGenerator,
     ScenarioParameters,
     check_returns,
@@ -114,6 +117,18 @@ def test_bills_of_material_have_the_familys_mean(many):
         assert many.new_value_eur[chosen].mean() == pytest.approx(price, rel=0.02)
     assert many.mass_kg[many.family == FAMILIES.index("washing_machine")].mean() > 60
     assert many.mass_kg[many.family == FAMILIES.index("phone")].mean() < 0.3
+
+
+def test_the_document_states_every_family():
+    document = (Path(__file__).parents[2] / "docs" / "SCENARIOS.md").read_text()
+    for name in FAMILIES[1:]:
+        f = factors().families[name]
+        cells = [name, f"{f.share.value:.0%}"]
+        cells.append(f"{f.life_shape.value:g}, {f.life_scale_years.value:g} a")
+        cells += [f"{f.new_price_eur.value:g} EUR", f"{f.value_decay_per_year.value:.0%} a year"]
+        cells.append(f"{f.cycles_per_year.value:g}")
+        cells += [f"{getattr(f, f'{material}_kg').value:g}" for material in MATERIALS]
+        assert f"| {' | '.join([*cells, f'{f.components.value:g}'])} |\n" in document
 
 
 def test_any_horizon_is_filled():
