@@ -16,8 +16,10 @@ from host.target import Target
 from toolchain.build import Image
 from toolchain.errors import InputError, TargetError
 
-PROCESS_PACE = 100.0
-"""How much slower than silicon a board may be that is a process: an emulated core is 40 times."""
+PROCESS_PACE = 400.0
+"""How much slower than silicon a board may be that is a process: an emulated core is 40 times where
+it has a processor of its own, and a machine that is busy gives it a tenth of one. No reply within
+that means a board that hangs; waiting too long for it loses less than a calibration of minutes."""
 
 
 @contextmanager
