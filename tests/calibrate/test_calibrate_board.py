@@ -64,37 +64,15 @@ def made_up(identity: Identity, *, wrong: float = 1.0) -> Observed:
     return Observed(identity, tuple(networks), ())
 
 
-IDENTITY = Identity(
-    board="pico",
-    chip_id="00",
-    firmware="1",
-    engine="aot",
-    image_sha256="",
-    model_sha256="",
-    fallback_sha256="",
-    clock_hz=125_000_000,
-    protocol=4,
-    meter="none",
-    reset_cause="power_on",
-    n_inputs=24,
-    n_outputs=5,
-    input_element="int8",
-    output_element="int8",
-    max_payload=2048,
-    arena_bytes=0,
-    fault="",
-)
-
-
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch, capsys):
+def run(identity, tmp_path: Path, monkeypatch, capsys):
     """Runs ``jouleloop calibrate`` on made-up observations; returns exit code, stdout, stderr."""
     from host import cli
 
     monkeypatch.setenv("JOULELOOP_STATE", str(tmp_path))
 
     def run(wrong: float, *options: str) -> tuple[int, str, str]:
-        observed = made_up(IDENTITY, wrong=wrong)
+        observed = made_up(identity(), wrong=wrong)
         monkeypatch.setattr(calibrate_command, "observe", lambda *given: observed)
         monkeypatch.setattr(
             sys, "argv", ["jouleloop", "calibrate", "pico@emulator", "--quick", *options]
@@ -130,8 +108,8 @@ def test_a_bad_one_is_shown_but_not_kept(run, tmp_path: Path):
     assert kept_calibration(tmp_path, TARGET.board) is None
 
 
-def test_an_emulated_calibration_does_not_take_a_measured_ones_place(run, tmp_path: Path):
-    measured = calibration_of(made_up(IDENTITY), TARGET).model_copy(
+def test_an_emulated_calibration_does_not_take_a_measured_ones_place(run, identity, tmp_path: Path):
+    measured = calibration_of(made_up(identity()), TARGET).model_copy(
         update={"provenance": "measured"}
     )
     measured.save(calibration_file(tmp_path, TARGET.board))

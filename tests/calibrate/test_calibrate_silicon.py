@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,26 +23,6 @@ BOARD = "esp32c3@/dev/ttyUSB0"
 EMULATOR = "esp32c3@emulator"
 SILICON, EMULATORS = "0000a0764e123456", "000002454d551234"
 CYCLES_PER_INSTRUCTION = 1.18
-IDENTITY = Identity(
-    board="esp32c3",
-    chip_id=SILICON,
-    firmware="1",
-    engine="aot",
-    image_sha256="",
-    model_sha256="",
-    fallback_sha256="",
-    clock_hz=160_000_000,
-    protocol=4,
-    meter="none",
-    reset_cause="power_on",
-    n_inputs=24,
-    n_outputs=5,
-    input_element="int8",
-    output_element="int8",
-    max_payload=2048,
-    arena_bytes=0,
-    fault="",
-)
 
 
 @pytest.fixture(autouse=True)
@@ -50,8 +30,18 @@ def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOULELOOP_STATE", str(tmp_path))
 
 
-def made_up(identity: Identity = IDENTITY, *, counted: bool = True) -> Observed:
+@pytest.fixture
+def made_up(identity: Callable[..., Identity]) -> Callable[..., Observed]:
     """A board whose instructions take cycles of their own, one network's 2 % more than the rest."""
+
+    def make(chip_id: str = SILICON, *, counted: bool = True) -> Observed:
+        board = identity(board="esp32c3", chip_id=chip_id, clock_hz=160_000_000)
+        return Observed(board, _networks(counted=counted), ())
+
+    return make
+
+
+def _networks(*, counted: bool) -> tuple[ObservedNetwork, ...]:
     networks = []
     for index, benchmark in enumerate(designed_set(("sram",), quick=True)):
         macs = sum(a * b for a, b in pairwise(benchmark.widths))
@@ -63,10 +53,10 @@ def made_up(identity: Identity = IDENTITY, *, counted: bool = True) -> Observed:
                 benchmark, cycles, n_bytes, instructions=instructions if counted else None
             )
         )
-    return Observed(identity, tuple(networks), ())
+    return tuple(networks)
 
 
-def test_silicon_has_its_cycles_per_instruction_measured_with_an_interval():
+def test_silicon_has_its_cycles_per_instruction_measured_with_an_interval(made_up):
     calibration = calibration_of(made_up(), parse_target(BOARD))
     figure = calibration.cycles_per_instruction
     assert calibration.provenance == calibration.cycles_provenance == "measured"
@@ -78,7 +68,7 @@ def test_silicon_has_its_cycles_per_instruction_measured_with_an_interval():
     assert figure.unit == "cycle/instruction"
 
 
-def test_the_emulator_then_goes_by_it_and_says_so(tmp_path: Path):
+def test_the_emulator_then_goes_by_it_and_says_so(made_up, tmp_path: Path):
     assumed = parse_target(EMULATOR).cycles_per_instruction
     assert assumed.value == 1.3 and assumed.source.startswith("assumption")
     calibration = calibration_of(made_up(), parse_target(BOARD))
@@ -96,7 +86,7 @@ def test_the_emulator_then_goes_by_it_and_says_so(tmp_path: Path):
     assert slower == assumed, "each clock has a calibration of its own"
 
 
-def test_an_emulator_never_claims_it(tmp_path: Path):
+def test_an_emulator_never_claims_it(made_up, tmp_path: Path):
     target = parse_target(EMULATOR)
     calibration = calibration_of(made_up(), target)
     assert calibration.provenance == "emulated" and calibration.cycles_provenance == "modelled"
@@ -106,15 +96,15 @@ def test_an_emulator_never_claims_it(tmp_path: Path):
     calibration.save(calibration_file(tmp_path, target.board))
     assert parse_target(EMULATOR).cycles_per_instruction.source.startswith("assumption")
     # Nor does one behind a port, whose chip says what it is, nor a file that was made to.
-    behind = replace(IDENTITY, chip_id=EMULATORS)
-    assert behind.emulated
-    assert calibration_of(made_up(behind), parse_target(BOARD)).cycles_per_instruction is None
+    behind = made_up(EMULATORS)
+    assert behind.identity.emulated
+    assert calibration_of(behind, parse_target(BOARD)).cycles_per_instruction is None
     real = calibration_of(made_up(), parse_target(BOARD)).model_dump(by_alias=True)
     with pytest.raises(ValidationError, match="cannot have cycles per instruction"):
         Calibration.model_validate({**real, "provenance": "emulated"})
 
 
-def test_without_counted_instructions_there_is_none():
+def test_without_counted_instructions_there_is_none(made_up):
     calibration = calibration_of(made_up(counted=False), parse_target(BOARD))
     assert calibration.cycles_per_instruction is None
     assert calibration.silicon_cycles_per_instruction is None
@@ -146,7 +136,7 @@ def test_the_twin_counts_a_boards_instructions():
 
 
 @pytest.mark.parametrize("target", [BOARD, EMULATOR])
-def test_the_terminal_says_which_it_is(target: str, tmp_path: Path):
+def test_the_terminal_says_which_it_is(made_up, target: str, tmp_path: Path):
     calibration = calibration_of(made_up(), parse_target(target))
     made = Calibrated(calibration, tmp_path / "x.json", (), outside_specification=True)
     console = Console(record=True, width=300, file=(tmp_path / "out").open("w"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
@@ -20,26 +21,6 @@ from toolchain.policy.sizing import size_policy
 TARGET = parse_target("pico@emulator")
 CLOCK_HZ = 125_000_000
 PER_CYCLE_J, IDLE_W, SLEEP_W, WAKE_J, BYTE_J = 1e-9, 0.1, 0.0075, 7e-6, 9e-6
-IDENTITY = Identity(
-    board="pico",
-    chip_id="00",
-    firmware="1",
-    engine="aot",
-    image_sha256="",
-    model_sha256="",
-    fallback_sha256="",
-    clock_hz=CLOCK_HZ,
-    protocol=4,
-    meter="ina228",
-    reset_cause="power_on",
-    n_inputs=24,
-    n_outputs=5,
-    input_element="int8",
-    output_element="int8",
-    max_payload=2048,
-    arena_bytes=0,
-    fault="",
-)
 
 
 def cycles_of(benchmark: MicroBenchmark) -> float:
@@ -76,12 +57,19 @@ STATES = (
 )
 
 
-def observed(*, quick: bool = False) -> Observed:
-    return Observed(IDENTITY, tuple(network(b) for b in designed_set(quick=quick)), STATES)
+@pytest.fixture
+def observed(identity: Callable[..., Identity]) -> Callable[..., Observed]:
+    """What a board with a meter did with the designed set."""
+
+    def make(*, quick: bool = False) -> Observed:
+        networks = tuple(network(b) for b in designed_set(quick=quick))
+        return Observed(identity(meter="ina228"), networks, STATES)
+
+    return make
 
 
 @pytest.mark.parametrize("quick", [False, True])
-def test_what_made_the_observations_is_found(quick: bool):
+def test_what_made_the_observations_is_found(observed, quick: bool):
     calibration = calibration_of(observed(quick=quick), TARGET)
     model, evidence = calibration.cost_model, calibration.evidence
     assert (model.cycles_per_mac, model.cycles_per_output) == pytest.approx((2.5, 20.0))
@@ -100,7 +88,7 @@ def test_what_made_the_observations_is_found(quick: bool):
     assert (calibration.provenance, calibration.clock_hz) == ("emulated", CLOCK_HZ)
 
 
-def test_without_windows_of_wake_ups_one_is_part_of_the_sleep():
+def test_without_windows_of_wake_ups_one_is_part_of_the_sleep(observed):
     states = tuple(replace(s, accepted=s.kind != "wake") for s in STATES)
     fits = calibration_of(replace(observed(), states=states), TARGET).evidence.fits
     energy = {term: c.value for term, c in fits["energy"].coefficients.items()}
@@ -116,7 +104,7 @@ def test_the_held_out_networks_are_in_no_fit():
     assert {"sram", "flash"} == {runs_from for _, runs_from in held_out}
 
 
-def test_a_held_out_network_that_is_off_is_named_with_its_figures():
+def test_a_held_out_network_that_is_off_is_named_with_its_figures(observed):
     made = observed()
     networks = list(made.networks)
     index = next(i for i, n in enumerate(networks) if n.benchmark.held_out)
@@ -126,7 +114,7 @@ def test_a_held_out_network_that_is_off_is_named_with_its_figures():
     assert "24-40-20-5 sram" in said[0] and "limit 5%" in said[0] and "-5.7%" in said[0]
 
 
-def test_energy_that_is_off_is_named_too():
+def test_energy_that_is_off_is_named_too(observed):
     made = observed()
     networks = list(made.networks)
     index = next(i for i, n in enumerate(networks) if n.benchmark.held_out and n.windows)
@@ -136,9 +124,10 @@ def test_energy_that_is_off_is_named_too():
     assert "J a decision predicted" in said and "limit 10%" in said
 
 
-def test_without_a_meter_cycles_are_fitted_and_the_board_files_energy_is_named():
+def test_without_a_meter_cycles_are_fitted_and_the_board_files_energy_is_named(observed):
     made = observed()
-    bare = Observed(IDENTITY, tuple(replace(n, windows=()) for n in made.networks), ())
+    networks = tuple(replace(n, windows=()) for n in made.networks)
+    bare = replace(made, networks=networks, states=())
     calibration = calibration_of(bare, TARGET)
     stated = TARGET.board.cost_model
     assert calibration.cost_model.energy_j_per_cycle == stated.energy_j_per_cycle
@@ -155,7 +144,7 @@ def test_without_a_meter_cycles_are_fitted_and_the_board_files_energy_is_named()
         calibration_of(bare, silent)
 
 
-def test_windows_that_were_all_refused_are_no_energy():
+def test_windows_that_were_all_refused_are_no_energy(observed):
     made = observed()
     refused = tuple(
         replace(n, windows=tuple(replace(w, accepted=False, reason="overflow") for w in n.windows))
