@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from host.meter import meter_text
 from host.metrics.window import NORMAL_95
 from host.report import assumed_text, page_environment, typeset, typeset_spread
-from host.report.plots import Plot, Table, axis, joules_axis, label_positions, styled
+from host.report.plots import Plot, Table, axis, joules_axis, label_positions, plot_of_rows, styled
 from host.report.theme import LIGHT
 
 ENGINES = {"aot": ("blue", "circle"), "float": ("orange", "diamond"), "tflm": ("purple", "square")}
@@ -158,6 +158,7 @@ def _per_correct(result: Mapping[str, Any]) -> Plot:
     }
     known = {name: figure for name, figure in figures.items() if figure is not None}
     order = sorted(known, key=lambda name: known[name]["value"])
+    rows = {name: typeset(known[name]["value"], "J") for name in order}
     figure = go.Figure(
         go.Scatter(
             y=order,
@@ -169,7 +170,7 @@ def _per_correct(result: Mapping[str, Any]) -> Plot:
                 "width": 6,
             },
             mode="markers+text",
-            text=[f"  {typeset(known[name]['value'], 'J')}" for name in order],
+            text=[f"  {text}" for text in rows.values()],
             textposition="middle right",
             marker={"size": 12, "color": LIGHT["blue"]},
             hoverinfo="skip",
@@ -181,21 +182,19 @@ def _per_correct(result: Mapping[str, Any]) -> Plot:
     figure.update_xaxes(
         **joules_axis("energy of one correct decision", low / 1.6, high * (high / low) ** 0.3 * 1.6)
     )
-    height = 90 + 38 * len(order)
-    return Plot(
+    return plot_of_rows(
+        figure,
+        rows,
+        38,
+        "Joules of one correct decision, cheapest first",
         key="per-correct",
         title="Joules per correct decision",
-        label="Joules of one correct decision, cheapest first: "
-        + ", ".join(f"{name} {typeset(known[name]['value'], 'J')}" for name in order)
-        + ".",
-        figure=styled(figure, height),
-        height=height,
         table=Table(
             ["network", "per correct decision", "95 %"],
             [
                 [
                     name,
-                    typeset(known[name]["value"], "J"),
+                    rows[name],
                     f"{typeset(known[name]['low'], 'J')} to {typeset(known[name]['high'], 'J')}",
                 ]
                 for name in order

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log10
 from typing import Any
@@ -13,6 +13,8 @@ from host.report.theme import LIGHT
 
 LONG_DECADES = 1.6
 """From which on a logarithmic axis has room for its decades alone."""
+AROUND_ROWS_PX = 90
+"""Height of what stands above and below a plot's rows."""
 CLEAR = "rgba(0,0,0,0)"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
@@ -151,6 +153,46 @@ def _overlap(one: _Box, other: _Box) -> float:
     wide = min(one[2], other[2]) - max(one[0], other[0])
     high = min(one[3], other[3]) - max(one[1], other[1])
     return max(0.0, wide) * max(0.0, high)
+
+
+def plot_of_rows(
+    figure: go.Figure,
+    rows: Mapping[str, str],
+    row_px: int,
+    told: str,
+    *,
+    bargap: float | None = None,
+    **plot: Any,
+) -> Plot:
+    """A plot with a named row for each figure, as high as these need.
+
+    Args:
+        figure: that has them along its y axis.
+        rows: each figure in words, by the name of its row.
+        row_px: height of one.
+        told: what the figures are, for the plot's label, which then has all of them.
+        bargap: share of a row between two bars; None where there are none.
+        plot: the other attributes of :class:`Plot`.
+    """
+    height = AROUND_ROWS_PX + row_px * len(rows)
+    return Plot(
+        label=f"{told}: {', '.join(f'{name} {text}' for name, text in rows.items())}.",
+        figure=styled(figure, height, bargap=bargap),
+        height=height,
+        **plot,
+    )
+
+
+def named_bars(rows: Mapping[str, str], values: Sequence[float], **bars: Any) -> go.Figure:
+    """Horizontal bars, each with its name before it and its figure in words.
+
+    Args:
+        rows: each figure in words, by the name of its bar.
+        values: in the same order.
+        bars: the other attributes of Plotly's trace.
+    """
+    names, texts = list(rows), list(rows.values())
+    return go.Figure(go.Bar(y=names, x=list(values), text=texts, orientation="h", **bars))
 
 
 def styled(figure: go.Figure, height: int, *, legend: bool = False, **layout: Any) -> go.Figure:

@@ -19,6 +19,8 @@ from host.report.plots.plot import (
     filled,
     joules_axis,
     label_positions,
+    named_bars,
+    plot_of_rows,
     styled,
 )
 from host.report.theme import LIGHT
@@ -119,35 +121,31 @@ def baselines(entries: Mapping[str, Mapping[str, Any]]) -> Plot | None:
         return None
     order = sorted(known, key=lambda name: (known[name]["decision_quality"], name == SUBJECT))
     colours = [LIGHT["blue"] if name == SUBJECT else LIGHT["grey"] for name in order]
-    figure = go.Figure(
-        go.Bar(
-            y=[_policy(name) for name in order],
-            x=[known[name]["decision_quality"] for name in order],
-            orientation="h",
-            marker={"color": colours},
-            text=[f"{known[name]['decision_quality']:.3f}" for name in order],
-            textposition="outside",
-            cliponaxis=False,
-            hovertext=[
-                f"{_policy(name)}: {known[name]['value_eur']:,.0f} EUR, quality "
-                f"{known[name]['decision_quality']:.4f}"
-                for name in order
-            ],
-            hoverinfo="text",
-        )
+    rows = {_policy(name): f"{known[name]['decision_quality']:.3f}" for name in order}
+    figure = named_bars(
+        rows,
+        [known[name]["decision_quality"] for name in order],
+        marker={"color": colours},
+        textposition="outside",
+        cliponaxis=False,
+        hovertext=[
+            f"{_policy(name)}: {known[name]['value_eur']:,.0f} EUR, quality "
+            f"{known[name]['decision_quality']:.4f}"
+            for name in order
+        ],
+        hoverinfo="text",
     )
     figure.update_xaxes(
         **axis("decision quality", range=[0, 1.16], tickvals=[0, 0.25, 0.5, 0.75, 1])
     )
-    height = 90 + 30 * len(order)
-    return Plot(
+    return plot_of_rows(
+        figure,
+        rows,
+        30,
+        "Bars of decision quality on the same scenario, lowest first",
+        bargap=0.3,
         key="baselines",
         title="The board's decisions beside the baselines",
-        label="Bars of decision quality on the same scenario, lowest first: "
-        + ", ".join(f"{_policy(n)} {known[n]['decision_quality']:.3f}" for n in order)
-        + ".",
-        figure=styled(figure, height, bargap=0.3),
-        height=height,
         table=Table(
             ["policy", "value, EUR", "decision quality", "unclipped"],
             [

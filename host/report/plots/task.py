@@ -12,7 +12,15 @@ from plotly.subplots import make_subplots
 from host.metrics.days import ReplayDays
 from host.metrics.flows import DECISIONS, DISPOSAL, IN_A_LOOP, LOST, RECYCLING, STREAMS
 from host.report.figures import typeset
-from host.report.plots.plot import Plot, Table, axis, filled, styled
+from host.report.plots.plot import (
+    Plot,
+    Table,
+    axis,
+    filled,
+    named_bars,
+    plot_of_rows,
+    styled,
+)
 from host.report.theme import LIGHT, soft
 from host.report.words import spoken
 
@@ -224,18 +232,15 @@ def robustness(metric: Mapping[str, Any]) -> Plot | None:
         name: ratio for name, ratio in metric["detail"]["ratios"].items() if ratio is not None
     }
     order = sorted(ratios, key=lambda name: -ratios[name])
-    figure = go.Figure(
-        go.Bar(
-            y=[spoken(name) for name in order],
-            x=[ratios[name] for name in order],
-            orientation="h",
-            marker={"color": LIGHT["teal"]},
-            text=[f"{ratios[name]:.1%}" for name in order],
-            textposition="inside",
-            insidetextanchor="end",
-            insidetextfont={"color": LIGHT["paper"]},
-            hoverinfo="skip",
-        )
+    rows = {spoken(name): f"{ratios[name]:.1%}" for name in order}
+    figure = named_bars(
+        rows,
+        [ratios[name] for name in order],
+        marker={"color": LIGHT["teal"]},
+        textposition="inside",
+        insidetextanchor="end",
+        insidetextfont={"color": LIGHT["paper"]},
+        hoverinfo="skip",
     )
     most = max(1.0, *ratios.values())
     figure.add_vline(x=1, line={"color": LIGHT["muted"], "dash": "dash", "width": 1})
@@ -243,15 +248,15 @@ def robustness(metric: Mapping[str, Any]) -> Plot | None:
     figure.update_xaxes(
         **axis("of the nominal quality", range=[0, 1.04 * most], tickformat=".0%", dtick=0.25)
     )
-    height = 90 + 34 * len(order)
-    return Plot(
+    return plot_of_rows(
+        figure,
+        rows,
+        34,
+        f"Bars of the share of the nominal decision quality that is left, score "
+        f"{metric['value']:.3f}",
+        bargap=0.35,
         key="robustness",
         title="Quality that is left under perturbation",
-        label="Bars of the share of the nominal decision quality that is left: "
-        + ", ".join(f"{spoken(name)} {ratios[name]:.1%}" for name in order)
-        + f". Score {metric['value']:.3f}.",
-        figure=styled(figure, height, bargap=0.35),
-        height=height,
         table=Table(
             ["perturbation", "share of the nominal quality"],
             [[spoken(name), f"{ratios[name]:.2%}"] for name in order],
