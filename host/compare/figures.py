@@ -19,8 +19,6 @@ GIVEN_UP = 0.01
 SAVED = 0.40
 """Least energy that it saves: "40 % of energy"."""
 
-"""Standard uncertainties on either side of a 95 % interval of a normal law."""
-
 _RESAMPLES = 2_000
 _BOOTSTRAP = 0xC0
 

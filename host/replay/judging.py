@@ -3,8 +3,9 @@
 A window is refused, with the reason, that does not have the iterations that were asked for; whose
 clocks disagree or stood; whose gate was not seen to rise and fall; that the meter lost samples of,
 or was driven out of its range by; or whose energy is less than :data:`MIN_RESOLUTIONS` times the
-meter's last digit, or what its ends may have cut off. A set whose windows are spread wider than
-:data:`SPREAD_LIMIT` is refused as a whole.
+meter's last digit, or what its ends may have cut off. A set is refused as a whole where no more
+than :data:`USABLE_SHARE` of its windows can be used, or where those are spread wider than
+:data:`SPREAD_LIMIT`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ GATE_TOLERANCE, GATE_SLACK_S = 1e-3, 50e-6
 crystals. It also shows samples that were lost in a multiple of what a PPK2 counts to."""
 TIMER_SLACK_S = 2e-3
 """A wait may end so much later than asked, beside that."""
+USABLE_SHARE = 0.5
+"""Of a set's windows, more than which must be usable: a median of what is left of a set that mostly
+failed has no spread to be judged by."""
 SPREAD_LIMIT = 0.05
 """Largest difference of two windows of a set, relative to their median."""
 
@@ -85,24 +89,33 @@ def judge_windows(
         clock_hz: of the board's core.
     """
     windows = [_judge(window, meter, clock_hz) for window in ran if not window.warm_up]
-    for kind, mode in dict.fromkeys((window.kind, window.mode) for window in windows):
-        accepted = [
-            index
-            for index, window in enumerate(windows)
-            if (window.kind, window.mode) == (kind, mode) and window.accepted
-        ]
-        if len(accepted) < 2:
-            continue
-        figures = [_figure(windows[index]) for index in accepted]
-        spread = (max(figures) - min(figures)) / median(figures)
-        if spread > SPREAD_LIMIT:
-            reason = (
-                f"the set's {len(figures)} windows are spread by {spread:.1%}, at most "
-                f"{SPREAD_LIMIT:.0%} is allowed"
-            )
-            for index in accepted:
-                windows[index] = replace(windows[index], accepted=False, reason=reason)
+    sets: dict[tuple[str, str], list[int]] = {}
+    for index, window in enumerate(windows):
+        sets.setdefault((window.kind, window.mode), []).append(index)
+    for of_set in sets.values():
+        accepted = [index for index in of_set if windows[index].accepted]
+        reason = _objection_to_set([windows[index] for index in accepted], len(of_set))
+        for index in accepted if reason else ():
+            windows[index] = replace(windows[index], accepted=False, reason=reason)
     return windows
+
+
+def _objection_to_set(accepted: Sequence[EnergyWindow], ran: int) -> str:
+    """Why none of a set's windows must be used; empty when they may."""
+    if not accepted:
+        return ""  # each of them has a reason of its own
+    if len(accepted) <= USABLE_SHARE * ran:
+        return (
+            f"only {len(accepted)} of the set's {ran} windows can be used, more than half must be"
+        )
+    figures = [_figure(window) for window in accepted]
+    spread = (max(figures) - min(figures)) / median(figures)
+    if spread > SPREAD_LIMIT:
+        return (
+            f"the set's {len(figures)} windows are spread by {spread:.1%}, at most "
+            f"{SPREAD_LIMIT:.0%} is allowed"
+        )
+    return ""
 
 
 def _figure(window: EnergyWindow) -> float:

@@ -107,6 +107,17 @@ def test_a_refused_window_does_not_spread_its_set() -> None:
     assert [window.accepted for window in windows] == [True, True, False]
 
 
+def test_a_set_that_mostly_failed_has_no_median() -> None:
+    bad = replace(BUSY, iterations=5)
+    windows = judge_windows([*_set(0.01, 0.01), bad, bad, bad, IDLE], METER, CLOCK_HZ)
+    assert [window.accepted for window in windows] == [False] * 5 + [True]
+    for window in windows[:2]:
+        assert window.reason == "only 2 of the set's 5 windows can be used, more than half must be"
+    assert "expected 1000" in windows[2].reason
+    windows = judge_windows([*_set(0.01, 0.01, 0.01), bad, bad], METER, CLOCK_HZ)
+    assert [window.accepted for window in windows] == [True] * 3 + [False] * 2
+
+
 def test_modes_are_sets_of_their_own() -> None:
     cheap = [replace(w, mode="fallback") for w in _set(0.006, 0.006)]
     assert all(w.accepted for w in judge_windows([*_set(0.01, 0.01), *cheap], METER, CLOCK_HZ))
