@@ -129,6 +129,11 @@ def parse_meter(text: str | None) -> MeterChoice:
     where = found["where"] or ""
     pairs = [pair.split("=", 1) for pair in found["options"].split(",")[1:]]
     options = dict(pairs)
+    if len(options) < len(pairs):
+        twice = next(name for name, _ in pairs if [n for n, _ in pairs].count(name) > 1)
+        raise InputError(
+            f"--meter {text}: {twice} is given more than once", hint=f"keep one {twice}"
+        )
     unknown = [name for name in options if name not in OPTIONS[kind]]
     if unknown:
         raise InputError(

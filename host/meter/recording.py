@@ -42,6 +42,9 @@ class Recording(HostMeter):
         gain_limit: relative, of the instrument; None for the table's assumption.
         range_a: largest current that the instrument can show; samples at it are refused.
         step_a: its last digit in A; None for the smallest difference between two samples.
+
+    Raises:
+        InputError: one of these cannot be.
     """
 
     def __init__(
@@ -53,6 +56,13 @@ class Recording(HostMeter):
         step_a: float | None = None,
     ) -> None:
         super().__init__("trace", gain_limit)
+        for name, given in (("range", range_a), ("step", step_a)):
+            if given is not None and not 0 < given <= MOST_A:
+                raise InputError(
+                    f"a {name} of {given} A, must be above 0 and at most {MOST_A:g} A",
+                    hint=f"give it in A, such as {name}={'0.5' if name == 'range' else '1e-6'}, or "
+                    "leave it out",
+                )
         self.file = file
         self._range_a = range_a
         self._step_a = step_a

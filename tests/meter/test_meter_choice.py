@@ -31,6 +31,7 @@ def test_the_forms_that_there_are() -> None:
         ("board,volt=5", "board has no option 'volt'"),
         ("trace", "a trace needs its file"),
         ("board:here", "has no place"),
+        ("ppk2,volt=5,volt=3.3", "volt is given more than once"),
     ],
 )
 def test_what_is_no_meter_is_refused(text, message) -> None:
@@ -48,6 +49,10 @@ def test_what_is_no_meter_is_refused(text, message) -> None:
         ("ppk2,volt=5,mode=both", "unknown mode 'both'"),
         ("ppk2,volt=5,gate=D8", "no logic input 'D8'"),
         ("joulescope,gain=2", "a gain error of 2.0"),
+        ("trace:t.csv,range=nan", "a range of nan A, must be above 0"),
+        ("trace:t.csv,range=0", "a range of 0.0 A"),
+        ("trace:t.csv,step=-1e-6", "a step of -1e-06 A"),
+        ("trace:t.csv,step=inf", "at most 100 A"),
     ],
 )
 def test_options_that_cannot_be_are_refused(text, message) -> None:
