@@ -214,6 +214,8 @@ class CostModel(_Strict):
     """Board total while running: current x voltage / clock."""
     energy_j_per_byte: float = Field(ge=0)
     """Beside its cycles, for reading one byte of ``bytes_per_mac``."""
+    block: PositiveInt = 1
+    """Inputs and outputs that the kernels take at a time: those of a layer are rounded up to it."""
     source: str
 
 

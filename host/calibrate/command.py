@@ -34,6 +34,7 @@ class Calibrated:
         complaints: why it is not kept; empty when it is.
         outside_specification: whether the clock is faster than the chip's maker specifies.
         replaced: where the measured calibration is left whose place it took; else None.
+        quick: whether it was made with fewer networks.
     """
 
     calibration: Calibration
@@ -41,6 +42,21 @@ class Calibrated:
     complaints: tuple[str, ...]
     outside_specification: bool = False
     replaced: Path | None = None
+    quick: bool = False
+
+    @property
+    def next_step(self) -> str:
+        """What to do about the complaints."""
+        evidence = self.calibration.evidence
+        held_out = () if evidence is None else evidence.held_out
+        if all(abs(network.cycles_error) <= MOST_CYCLES_ERROR for network in held_out):
+            return "the cycles are right, the joules are not: lengthen the windows with --window-s"
+        if self.quick:
+            return "leave out --quick: more networks may tell apart what this board's cycles are of"
+        return (
+            "its kernels take cycles that go by more than MACs, outputs and layers; until that is "
+            "mended the board file's cost model serves: jouleloop bench takes it by itself"
+        )
 
     def as_json(self) -> dict[str, Any]:
         """JSON values: the calibration's own, where it is, and the errors' limits."""
@@ -110,7 +126,7 @@ def calibrate(
             kept.save(replaced)
         calibration.save(file)
     outside = target.board.cpu.outside_specification(calibration.clock_hz)
-    return Calibrated(calibration, file, said, outside, None if said else replaced)
+    return Calibrated(calibration, file, said, outside, None if said else replaced, quick)
 
 
 def _set_aside(file: Path) -> Path:

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import pairwise
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from host.metrics import EnergyWindow, Provenance
 from host.metrics.window import NORMAL_95
 from host.target import Target
 from toolchain.board import CostModel
+from toolchain.compile import KERNEL_SETS, kernels_for_core
 from toolchain.errors import BoardFileError, MeasurementError
 from toolchain.policy.calibration import (
     FLASH_TERM,
@@ -28,6 +28,7 @@ from toolchain.policy.calibration import (
     FittedFigure,
     HeldOutNetwork,
     fit_cost_model,
+    network_terms,
 )
 from toolchain.policy.least_squares import (
     Coefficient,
@@ -72,7 +73,8 @@ def calibration_of(observed: Observed, target: Target) -> Calibration:
     board, identity = target.board, observed.identity
     fitted = [network for network in observed.networks if not network.benchmark.held_out]
     held_out = [network for network in observed.networks if network.benchmark.held_out]
-    energy = _energy_fit(fitted, observed.states, identity.clock_hz)
+    block = KERNEL_SETS[kernels_for_core(board.cpu.core)].block
+    energy = _energy_fit(fitted, observed.states, identity.clock_hz, block)
     stated = board.cost_model
     if energy is None and stated is None:
         raise BoardFileError(
@@ -90,6 +92,7 @@ def calibration_of(observed: Observed, target: Target) -> Calibration:
         energy_j_per_cycle=energy.per("cycle") if energy else _stated(stated).energy_j_per_cycle,
         energy_j_per_byte=0.0 if energy else _stated(stated).energy_j_per_byte,
         source=origin + ("" if energy else "; energy of the board file, for no meter"),
+        block=block,
     )
     model = fit.cost_model
     if energy and not in_ram:
@@ -186,12 +189,16 @@ def _counted(network: ObservedNetwork) -> CountedNetwork:
     )
 
 
-def _macs(network: ObservedNetwork) -> int:
-    return sum(n_in * n_out for n_in, n_out in pairwise(network.benchmark.widths))
+def _macs(network: ObservedNetwork, block: int) -> float:
+    (macs,) = network_terms(network.benchmark.widths, network.benchmark.runs_from, ("mac",), block)
+    return macs
 
 
 def _energy_fit(
-    networks: Sequence[ObservedNetwork], states: Sequence[EnergyWindow], clock_hz: int
+    networks: Sequence[ObservedNetwork],
+    states: Sequence[EnergyWindow],
+    clock_hz: int,
+    block: int,
 ) -> EnergyFit | None:
     """The energy fit; None where no window was taken, because there is no meter."""
     tried = [window for network in networks for window in network.windows]
@@ -200,7 +207,7 @@ def _energy_fit(
         for window in network.windows:
             counts = {"cycle": window.elapsed_s * clock_hz}
             if network.benchmark.runs_from == "flash":
-                counts[FLASH_TERM] = window.iterations * _macs(network)
+                counts[FLASH_TERM] = window.iterations * _macs(network, block)
             observations.append((window, counts))
     wakes = any(window.accepted and window.kind == "wake" for window in states)
     observations += [(window, _state_counts(window, wakes)) for window in states]
@@ -265,7 +272,7 @@ def _judged(network: ObservedNetwork, fit: Fit, energy: EnergyFit | None) -> Hel
     if energy is not None and windows:
         predicted = cycles * energy.per("cycle")
         if benchmark.runs_from == "flash":
-            predicted += _macs(network) * energy.per(FLASH_TERM)
+            predicted += _macs(network, fit.cost_model.block) * energy.per(FLASH_TERM)
     return HeldOutNetwork(
         widths=benchmark.widths,
         runs_from=benchmark.runs_from,

@@ -286,5 +286,5 @@ def calibrate(
     if made.complaints:
         raise MeasurementError(
             f"the calibration of {target} is not kept: {made.complaints[0]}",
-            hint="lengthen the windows with --window-s, or leave out --quick",
+            hint=made.next_step,
         )

@@ -45,6 +45,30 @@ def test_a_fit_finds_the_model_that_made_the_counts():
         fit.cycles_of(SHAPES[0], "flash")
 
 
+def test_kernels_that_take_blocks_compute_what_fills_them_up():
+    blocks = PICO.cost_model.model_copy(update={"block": 4})
+    # 24-6-5 is computed as 24-8-8: 24 x 8 + 8 x 8 MACs and 16 outputs.
+    costs = {shape: network_cost(shape, blocks, 1.0) for shape in [*SHAPES, (24, 6, 5), (24, 8, 8)]}
+    assert (
+        costs[24, 6, 5].cycles
+        == costs[24, 8, 8].cycles
+        == pytest.approx(
+            blocks.cycles_per_inference
+            + 256 * blocks.cycles_per_mac
+            + 16 * blocks.cycles_per_output
+            + 2 * blocks.cycles_per_layer
+        )
+    )
+    assert costs[24, 6, 5].flash_bytes == costs[24, 8, 8].flash_bytes
+    assert costs[24, 6, 5].ops_per_s == 24 * 6 + 6 * 5
+    networks = [CountedNetwork(s, costs[s].cycles, costs[s].flash_bytes) for s in SHAPES]
+    fit = fit_cost_model(networks, source="here", block=4, **KEPT)
+    assert fit.cost_model.block == 4 and fit.cycles.largest_error < 1e-6
+    assert fit.cycles_of((24, 6, 5), "sram") == pytest.approx(costs[24, 6, 5].cycles)
+    plain = fit_cost_model(networks, source="here", **KEPT)
+    assert plain.cycles_of((24, 8, 8), "sram") > 1.05 * costs[24, 8, 8].cycles
+
+
 def test_what_flash_costs_is_a_coefficient_of_its_own():
     from_flash = [
         CountedNetwork(

@@ -75,6 +75,13 @@ class KernelSet(Protocol):
         ...
 
     @property
+    def block(self) -> int:
+        """Inputs and outputs that a dense layer's kernel takes at a time. What fills up a layer's
+        last ones is computed as well.
+        """
+        ...
+
+    @property
     def includes(self) -> tuple[str, ...]:
         """Headers of ``firmware/kernels`` that the definitions need."""
         ...
@@ -137,6 +144,7 @@ class PortableKernels:
 
     name = "portable"
     core = None
+    block = 1
     includes: tuple[str, ...] = ("jl_kernels.h",)
 
     def emit(

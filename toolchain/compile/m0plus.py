@@ -101,6 +101,7 @@ class CortexM0PlusKernels:
 
     name = "m0plus"
     core = "cortex-m0plus"
+    block = 1
     includes: tuple[str, ...] = ("jl_kernels.h", "jl_m0plus.h")
 
     def emit(

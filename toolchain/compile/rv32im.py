@@ -99,6 +99,7 @@ class Rv32imKernels:
 
     name = "rv32im"
     core = "rv32imc"
+    block = BLOCK
     includes: tuple[str, ...] = ("jl_kernels.h", "jl_rv32im.h")
 
     def emit(

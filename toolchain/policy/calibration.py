@@ -263,7 +263,7 @@ class Fit:
             raise InputError(
                 "no network of the fit ran from flash", hint="count some that do, and fit again"
             )
-        terms = np.array(network_terms(widths, runs_from, self.terms))
+        terms = np.array(network_terms(widths, runs_from, self.terms, self.cost_model.block))
         return float(terms @ self.cycles.values)
 
 
@@ -274,6 +274,7 @@ def fit_cost_model(
     energy_j_per_cycle: float,
     energy_j_per_byte: float,
     source: str,
+    block: int = 1,
 ) -> Fit:
     """Fit cycles and bytes by MACs, outputs and layers, with the least relative squared error.
 
@@ -287,6 +288,7 @@ def fit_cost_model(
         energy_j_per_cycle: likewise.
         energy_j_per_byte: likewise.
         source: likewise.
+        block: inputs and outputs that the board's kernels take at a time.
 
     Raises:
         InputError: too few networks, or all with as many layers.
@@ -301,11 +303,11 @@ def fit_cost_model(
     both = any(n.runs_from == "flash" for n in counted)
     terms = (*TERMS, FLASH_TERM) if both else TERMS
     cycles = fit_least_squares(
-        np.array([network_terms(n.widths, n.runs_from, terms) for n in counted]),
+        np.array([network_terms(n.widths, n.runs_from, terms, block) for n in counted]),
         np.array([network.cycles for network in counted]),
     )
     constants = fit_least_squares(
-        np.array([network_terms(n.widths, n.runs_from, TERMS) for n in counted]),
+        np.array([network_terms(n.widths, n.runs_from, TERMS, block) for n in counted]),
         np.array([network.flash_bytes for network in counted]),
     )
     per = dict(zip(terms, cycles.values.tolist(), strict=True))
@@ -323,19 +325,27 @@ def fit_cost_model(
         weights_in_ram=weights_in_ram,
         energy_j_per_cycle=energy_j_per_cycle,
         energy_j_per_byte=energy_j_per_byte,
+        block=block,
         source=source,
     )
     return Fit(model, terms, cycles, constants)
 
 
+def computed(n_macs: float, n_in: int, n_out: int, block: int) -> tuple[float, int]:
+    """MACs and outputs of a layer as kernels compute it that take so many at a time."""
+    ins, outs = (-(-n // block) * block for n in (n_in, n_out))
+    return n_macs * (ins * outs) / (n_in * n_out), outs
+
+
 def network_terms(
-    widths: tuple[int, ...], runs_from: RunsFrom, terms: Sequence[str]
+    widths: tuple[int, ...], runs_from: RunsFrom, terms: Sequence[str], block: int
 ) -> tuple[float, ...]:
-    """How many of each term one decision of a dense network has."""
-    macs = sum(n_in * n_out for n_in, n_out in pairwise(widths))
+    """How many of each term one decision of a dense network has, by kernels of this block."""
+    layers = [computed(n_in * n_out, n_in, n_out, block) for n_in, n_out in pairwise(widths)]
+    macs = sum(n_macs for n_macs, _ in layers)
     counts: Mapping[str, float] = {
         "mac": macs,
-        "output": sum(widths[1:]),
+        "output": sum(outputs for _, outputs in layers),
         "layer": len(widths) - 1,
         "inference": 1,
         FLASH_TERM: macs if runs_from == "flash" else 0,

@@ -6,6 +6,7 @@ compute budget all count, and the answer says which of them was the one that bou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,7 +14,7 @@ from itertools import pairwise
 from toolchain.board import Board, CostModel, PolicyLimits
 from toolchain.environment import N_DISPOSITIONS, N_FEATURES
 from toolchain.errors import BoardFileError, InputError
-from toolchain.policy.calibration import Calibration
+from toolchain.policy.calibration import Calibration, computed
 
 WIDEST = 1024
 """Widest first hidden layer that is considered."""
@@ -108,8 +109,8 @@ def layers_cost(
         clock_hz: of the core.
         decisions_per_s: for the operations a second.
     """
-    macs = sum(n_macs for n_macs, _, _ in layers)
-    outputs = sum(n_out for _, _, n_out in layers)
+    work = [computed(*layer, model.block) for layer in layers]
+    macs, outputs = (math.fsum(column) for column in zip(*work, strict=True))
     cycles = (
         model.cycles_per_inference
         + macs * model.cycles_per_mac
@@ -130,7 +131,7 @@ def layers_cost(
         latency_s=cycles / clock_hz,
         energy_j=cycles * model.energy_j_per_cycle
         + macs * model.bytes_per_mac * model.energy_j_per_byte,
-        ops_per_s=macs * decisions_per_s,
+        ops_per_s=sum(n_macs for n_macs, _, _ in layers) * decisions_per_s,
     )
 
 
