@@ -128,7 +128,9 @@ def write_report(
         "metrics": {name: metrics[name].as_dict() for name in m.METRIC_NAMES},
         "composite": m.composite(metrics).as_dict(),
         "composite_log": m.composite_log(metrics, board.budget).as_dict(),
-        "material_circularity_indicator": m.material_circularity_indicator(rows[NOMINAL]).as_dict(),
+        "material_circularity_indicator": m.material_circularity_indicator(
+            rows[NOMINAL], m.product_utility(rows[NOMINAL], scenario)
+        ).as_dict(),
         "energy_saving": m.energy_saving(
             budget,
             rows[NOMINAL],

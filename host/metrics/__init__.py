@@ -19,6 +19,7 @@ from host.metrics.decision import (
 )
 from host.metrics.energy_saving import decisions_by_mode, energy_saving
 from host.metrics.flows import material_flows
+from host.metrics.lifetime import product_utility
 from host.metrics.metric import METRIC_NAMES, UNITS, Metric, Provenance, unavailable, weakest
 from host.metrics.node import (
     comms_overhead,
@@ -69,6 +70,7 @@ __all__ = [
     "memory_footprint",
     "pareto_front",
     "power_states",
+    "product_utility",
     "replay_days",
     "robustness_score",
     "unavailable",

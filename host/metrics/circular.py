@@ -6,6 +6,8 @@ left undecided count as decided: to dispose of them was the decision's failure.
 
 from __future__ import annotations
 
+import math
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -54,18 +56,26 @@ def material_circularity_indicator(
     leaves every loop. X = (L / L_av)(U / U_av) is the utility. No conformity with ISO 59020 is
     claimed.
 
+    Args:
+        rows: of a rollout or a replay.
+        utility: X, of :func:`~host.metrics.lifetime.product_utility`; 1 is the average product.
+        provenance: of the decisions.
+
     Raises:
-        InputError: the utility is not positive.
+        InputError: the utility is negative or no number.
     """
-    if not utility > 0:
-        raise InputError(f"utility is {utility}, must be above 0", hint="1 is the average product")
+    if not 0 <= utility < math.inf:
+        raise InputError(
+            f"utility is {utility}, must be a number of at least 0", hint="1 is the average product"
+        )
     mass = _total(rows, "mass_kg")
     if mass <= 0:
         return unavailable("1", "no product was decided")
     virgin = mass - _total(rows, "mass_reentered_kg")
     wasted = _total(rows, "mass_wasted_kg")
     linear_flow = (virgin + wasted) / (2 * mass)
-    value = max(0.0, 1 - linear_flow * _LINEAR_FACTOR / utility)
+    loss = linear_flow * _LINEAR_FACTOR
+    value = 1 - loss / utility if loss < utility else 0.0 if loss > 0 else 1.0
     return Metric(value, "1", provenance, {"linear_flow_index": linear_flow, "utility": utility})
 
 

@@ -434,7 +434,7 @@ class IndicatorDetail(Strict):
 
     linear_flow_index: float
     utility: float
-    """1 is the average product."""
+    """Life of the products, the one chosen for them included, over the average of their kind."""
 
 
 class Indicator(Strict):

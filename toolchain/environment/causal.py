@@ -11,7 +11,7 @@ from toolchain.errors import InputError
 from toolchain.scenario import Scenario
 
 MAX_PRODUCTS = 8
-"""Largest scenario that is solved; the work grows with the fifth power of it."""
+"""Largest scenario that is solved; each product more may take five times the work."""
 
 
 def causal_optimum_eur(scenarios: Sequence[Scenario]) -> float:
