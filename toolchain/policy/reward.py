@@ -29,7 +29,8 @@ def node_cost_eur(scenario: Scenario, rate: ExchangeRate) -> np.ndarray:
     one message; 0 on days on which the node is dead.
 
     It does not depend on the actions, so it shifts the reward without changing which policy is
-    best; it weighs a policy of another size, or another scenario, with the same yardstick.
+    best; it weighs another scenario, or a node that spends more, with the same yardstick. A
+    decision costs what the scenario's node reckons with, the limit that the network is sized by.
     """
     node, day = scenario.parameters.node, scenario.returns.return_day
     arrivals = np.bincount(day, minlength=scenario.parameters.horizon_days)
