@@ -1,8 +1,10 @@
-"""The emulated RP2040's UART with a transmitter that takes its time.
+"""The emulated RP2040's UART with FIFOs that interrupt by level, and a transmitter that takes time.
 
 ``rp2040py`` hands every byte over as soon as it is written. Here it goes through a FIFO of 32 and a
 shift register at the baud rate, with the flags and the interrupt that a PL011 has for that
-(RP2040 datasheet 4.2).
+(RP2040 datasheet 4.2). It also interrupts for every byte that comes in; here the receiver does so
+when its FIFO has filled to the level that the firmware chose, or when the line has been silent for
+32 bits and fewer bytes are waiting (4.2.6).
 """
 
 from __future__ import annotations
@@ -19,8 +21,11 @@ BITS_PER_BYTE = 10  # start, 8 data, stop
 FIFO_BYTES = 32
 UARTIFLS = 0x34
 FR_TX_EMPTY, FR_TX_FULL, FR_BUSY = 1 << 7, 1 << 5, 1 << 3
-TX_LEVELS = (4, 8, 16, 24, 28)
-"""Bytes in the FIFO below which the transmit interrupt comes, by the level select."""
+LEVELS = (4, 8, 16, 24, 28)
+"""Bytes in a FIFO, by the level select: the transmitter interrupts when so few are left, the
+receiver when so many have come."""
+RX_TIMEOUT_BITS = 32
+UARTRTINTR = 1 << 6
 
 
 class LineUart(RPUART):
@@ -32,6 +37,8 @@ class LineUart(RPUART):
         self._waiting: deque[int] = deque()
         self._shifting: int | None = None
         self._shifted = wall.create_alarm(self._byte_sent)
+        self._silence = wall.create_alarm(self._line_silent)
+        self._silence_awaited = False
         self._levels = 2 << 3 | 2
         mcu.uart[index] = self
         mcu.peripherals[0x40034 + 4 * index] = self
@@ -42,11 +49,20 @@ class LineUart(RPUART):
         return self._shifting is not None
 
     @property
+    def receiving(self) -> bool:
+        """Whether bytes wait in the FIFO for more to come, or for the line to fall silent."""
+        return self._silence_awaited
+
+    @property
     def byte_nanos(self) -> float:
         """Time of one byte on the line."""
+        return BITS_PER_BYTE * self._bit_nanos
+
+    @property
+    def _bit_nanos(self) -> float:
         if not self.enabled or not self.baud_divider:
-            return 1e9 * BITS_PER_BYTE / 115_200
-        return 1e9 * BITS_PER_BYTE / self.baud_rate
+            return 1e9 / 115_200
+        return 1e9 / self.baud_rate
 
     def reset(self) -> None:
         """As after power-on; what was being sent is cut off."""
@@ -54,6 +70,7 @@ class LineUart(RPUART):
         self._waiting.clear()
         self._shifting = None
         self._shifted.cancel()
+        self._await_silence(False)
         self._levels = 2 << 3 | 2
 
     @property
@@ -81,9 +98,49 @@ class LineUart(RPUART):
         else:
             super().write_uint32(offset, value)
 
+    def read_uint32(self, offset: int) -> int:
+        """A register is read."""
+        value: int = super().read_uint32(offset)
+        if offset == registers.UARTDR:
+            if self.rx_fifo.item_count < self._rx_level:
+                self._interrupt_status &= ~registers.UARTRXINTR
+            if self.rx_fifo.empty:
+                self._interrupt_status &= ~UARTRTINTR
+                self._await_silence(False)
+            self.check_interrupts()
+        return value
+
+    def feed_byte(self, value: int) -> None:
+        """A byte has come in."""
+        self.rx_fifo.push(value)
+        if self.rx_fifo.item_count >= self._rx_level:
+            self._interrupt_status |= registers.UARTRXINTR
+        self._await_silence(True)
+        self.check_interrupts()
+
+    def _await_silence(self, awaited: bool) -> None:
+        self._silence_awaited = awaited
+        if awaited:
+            self._silence.schedule(RX_TIMEOUT_BITS * self._bit_nanos)
+        else:
+            self._silence.cancel()
+
+    def _line_silent(self) -> None:
+        self._silence_awaited = False
+        self._interrupt_status |= UARTRTINTR
+        self.check_interrupts()
+
+    @property
+    def _rx_level(self) -> int:
+        return self._level(self._levels >> 3) if self.fifos_enabled else 1
+
     @property
     def _tx_level(self) -> int:
-        return TX_LEVELS[min(self._levels & 7, len(TX_LEVELS) - 1)]
+        return self._level(self._levels)
+
+    @staticmethod
+    def _level(select: int) -> int:
+        return LEVELS[min(select & 7, len(LEVELS) - 1)]
 
     def _send(self, value: int) -> None:
         if self._shifting is None:

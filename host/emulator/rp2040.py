@@ -254,6 +254,7 @@ class EmulatedPico:
             bool(self._mcu.core.waiting)
             and not self._incoming
             and not self._uart.sending
+            and not self._uart.receiving
             and not (self.usb is not None and self.usb.busy)
             and not any(
                 alarm.armed
