@@ -12,8 +12,8 @@ from typing import Any
 
 from rich.console import Console
 
+from host.chain.files import read_bytes
 from host.chain.given import GivenPolicy
-from host.chain.infer import read_bytes
 from host.chain.settings import GeneratorName, PresetName, Settings
 from host.chain.stages import (
     BUILD,
@@ -228,7 +228,7 @@ def run_stage(
         generator: of ``generate``; None for the folder's, or ``article``.
         tables: of ``generate``: returns and graph of one's own.
         options: those of the stage's method of :class:`~host.chain.stages.Chain`; with a flash
-            budget, ``build`` compiles anew first.
+            budget, or for a board of another core, ``build`` compiles anew first.
         clock_hz: of ``build``; what comes after it keeps to it.
         shunt_ohm: of ``replay``, which builds the image anew for that shunt first.
 
@@ -256,8 +256,9 @@ def run_stage(
         ran = chain.replay(built, flash=flash, **(options or {}))
     elif name == BUILD.name and target is not None:
         board = parse_target(target, clock_hz=clock_hz).board
-        if options and options["flash_budget"] is not None:
-            chain.compile(board, options["flash_budget"])
+        flash_budget = options["flash_budget"] if options else None
+        if flash_budget is not None or _compiled_for_another_core(folder, board):
+            chain.compile(board, flash_budget)
         ran = chain.build(board)
     else:
         actions: dict[str, Callable[..., bool]] = {
@@ -272,6 +273,12 @@ def run_stage(
             raise InputError(f"unknown stage {name!r}", hint=f"use one of {', '.join(actions)}")
         ran = actions[name](**(options or {}))
     return {"stage": name, "ran": ran, "folder": str(out / name), **folder.stages[name]}
+
+
+def _compiled_for_another_core(folder: RunFolder, board: Board) -> bool:
+    """Whether the folder's C has the kernels of a core that is not the board's."""
+    entry = folder.stages.get(COMPILE.name)
+    return entry is not None and entry["parameters"]["kernels"] != kernels_for_core(board.cpu.core)
 
 
 def report_run(

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from host.chain.files import read_array, read_bytes, require_writable
 from toolchain.errors import InputError
-from toolchain.policy.dense import UNREADABLE
 
 
 def import_file(model: Path | str, calibration: Path | str, out: Path | str) -> dict[str, Any]:
@@ -28,20 +28,9 @@ def import_file(model: Path | str, calibration: Path | str, out: Path | str) -> 
     from toolchain.quantize import convert, read_onnx
 
     model, calibration, out = Path(model), Path(calibration), Path(out)
-    try:
-        data = model.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"{model} cannot be read: {error.strerror}", hint="name an .onnx file"
-        ) from error
-    try:
-        rows = np.load(calibration, allow_pickle=False)
-    except UNREADABLE as error:
-        raise InputError(
-            f"{calibration} cannot be read: {error}",
-            hint="save typical inputs, one row an inference, with numpy.save as float32",
-        ) from error
-    if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "fiu":
+    require_writable(out)
+    data, rows = read_bytes(model), read_array(calibration)
+    if rows.dtype.kind not in "fiu":
         raise InputError(
             f"{calibration}: not an array of numbers", hint="save it with numpy.save as float32"
         )

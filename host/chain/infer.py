@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from host.chain.files import read_array, read_bytes, require_writable, write_array
 from host.flash import open_target
 from host.metrics import Provenance, counted
 from host.target import Target, parse_target
@@ -91,13 +92,14 @@ def infer(
 
     Raises:
         ModelError: the network is not supported, or not by this engine.
-        InputError: the inputs do not fit it.
+        InputError: the inputs do not fit it, or the outputs cannot be written.
         MissingDependencyError: what the engine or compiler needs is not installed.
         MismatchError: an output is not the reference's.
     """
     target = parse_target(target_text, clock_hz=clock_hz)
     model_file, inputs_file, out_file = Path(model_file), Path(inputs_file), Path(out_file)
     engine = _engine(engine)
+    require_writable(out_file)
     data = read_bytes(model_file)
     if engine is not Engine.AOT and (kernels is not None or flash_budget is not None):
         raise InputError(
@@ -123,7 +125,7 @@ def infer(
             raw, cycles = client.infer(job.rows, job.n_outputs, job.output_element)
             stack_used_bytes = client.status().stack_used_bytes
     outputs = job.decode(raw)
-    np.save(out_file, outputs)
+    write_array(out_file, outputs)
     comparison = _compare(outputs, job, out_file)
     return {
         "schema": 1,
@@ -152,7 +154,7 @@ def _engine(given: Engine | str) -> Engine:
 def _job(
     data: bytes, name: str, inputs_file: Path, engine: Engine, compile_codes: Callable[[Path], Any]
 ) -> _Job:
-    kind = network_kind(data)
+    kind = network_kind(data, name)
     if engine is Engine.AOT and kind != "quantized":
         raise ModelError(
             f"{name}: a float32 network; the engine aot runs quantized networks",
@@ -258,23 +260,8 @@ def _memory(image: Image, stack_used_bytes: int) -> dict[str, Any]:
     }
 
 
-def read_bytes(path: Path) -> bytes:
-    """A file's bytes.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-
-
 def _read_inputs(path: Path, n_inputs: int, wanted: np.dtype[Any]) -> np.ndarray:
-    try:
-        inputs = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is not an .npy array: {error}") from error
+    inputs = read_array(path)
     if inputs.ndim != 2 or inputs.shape[1] != n_inputs or not len(inputs) or inputs.dtype != wanted:
         raise InputError(
             f"{path}: shape {inputs.shape} and type {inputs.dtype}; the model takes "

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from host.chain.infer import read_bytes
+from host.chain.files import read_bytes
 from host.flash import open_target
 from host.metrics import Provenance, counted
 from host.target import Target, parse_target

@@ -202,8 +202,9 @@ def infer(
     else:
         what = "cycles" if summary["instructions"] is None else "instructions"
         counted = summary[what]
+        median = f"{counted['median']:,.1f}".removesuffix(".0")
         print(
-            f"{what:<13}{counted['min']:,} min, {counted['median']:,} median, "
+            f"{what:<13}{counted['min']:,} min, {median} median, "
             f"{counted['max']:,} max ({summary['provenance']})\n"
             f"flash        {memory['flash_bytes']:,} B\n"
             f"RAM          {memory['ram_static_bytes']:,} B static, "

@@ -237,7 +237,10 @@ def build(
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Build the firmware image for a board; with --flash-budget, compile the network anew for it.
+    """Build the firmware image for a board.
+
+    The network is compiled anew first where --flash-budget says so, or where it was compiled for
+    another core.
 
     Examples:
         jouleloop build pico@emulator --out runs/mine

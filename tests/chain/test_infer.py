@@ -26,7 +26,7 @@ def inputs(tmp_path: Path) -> Path:
 
 
 def test_outputs_are_the_references(cli, model: Path, inputs: Path, tmp_path: Path) -> None:
-    out = tmp_path / "y.npy"
+    out = tmp_path / "y"  # exactly this name, without a suffix too
     arguments = ("infer", "pico@emulator", "--model", model, "--inputs", inputs, "--out", out)
     code, text, err = cli(*arguments, "--json")
     assert code == 0, err
@@ -88,3 +88,49 @@ def test_inputs_that_do_not_fit(
     assert message in err
     assert "next:" in err
     assert not (tmp_path / "y.npy").exists()
+
+
+def _cut(path: Path) -> None:
+    np.save(path, np.zeros((2, 24), np.int8))
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda path: None, "cannot be read"),
+        (lambda path: path.write_bytes(b""), "is not an .npy array"),
+        (lambda path: path.write_text("1,2,3\n"), "is not an .npy array of numbers\n"),
+        (_cut, "is not an .npy array"),
+    ],
+    ids=["none", "empty", "text", "cut off"],
+)
+def test_inputs_that_are_no_array(cli, model: Path, tmp_path: Path, write, message: str) -> None:
+    given = tmp_path / "x.npy"
+    write(given)
+    files = ("--model", model, "--inputs", given, "--out", tmp_path / "y.npy")
+    code, _, err = cli("infer", "pico@emulator", *files)
+    assert code == 2
+    assert f"{given} {message}" in err and "next:" in err
+
+
+@pytest.mark.parametrize(
+    ("out", "message"), [("none/y.npy", "there is no folder"), (".", "is a folder")]
+)
+def test_outputs_that_could_not_be_kept_are_refused_first(
+    cli, model: Path, inputs: Path, tmp_path: Path, out: str, message: str
+) -> None:
+    files = ("--model", model, "--inputs", inputs, "--out", tmp_path / out)
+    code, _, err = cli("infer", "pico@emulator", *files)
+    assert code == 2
+    assert message in err and "next:" in err
+    assert not (tmp_path / "state").exists(), "nothing has been flashed for it"
+
+
+def test_a_damaged_model_is_named(cli, model: Path, inputs: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.tflite"
+    cut.write_bytes(model.read_bytes()[:1500])
+    files = ("--model", cut, "--inputs", inputs, "--out", tmp_path / "y.npy")
+    code, _, err = cli("infer", "pico@emulator", *files)
+    assert code == 2
+    assert "cut: the .tflite of 1500 bytes is damaged or cut off" in err and "next:" in err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -44,3 +45,15 @@ def test_a_process_has_no_place(cli) -> None:
     code, _, err = cli("bench", "native@/dev/ttyACM0")
     assert code == 2
     assert "no place" in err
+
+
+def test_a_run_folder_is_compiled_anew_for_another_core(
+    cli, finished_run: tuple[Path, dict], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished_run[0], run)
+    compiled = run / "compile" / "model.json"
+    assert json.loads(compiled.read_text())["kernels"] == "m0plus"
+    code, _, err = cli("build", "native", "--out", run)
+    assert code == 0, err
+    assert "compile: " in err and json.loads(compiled.read_text())["kernels"] == "portable"

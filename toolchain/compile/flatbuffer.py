@@ -134,7 +134,7 @@ def parse(data: bytes) -> RawModel:
         return _Parser(bytes(data)).model()
     except MALFORMED as error:
         raise ModelError(
-            f"the .tflite of {len(data)} bytes is damaged: {type(error).__name__}: {error}",
+            f"the .tflite of {len(data)} bytes is damaged or cut off: {error}",
             hint=_EXPORT_AGAIN,
         ) from error
 

@@ -60,8 +60,12 @@ def read_float_network(data: bytes, name: str = "model") -> FloatNetwork:
     return FloatNetwork(name, hashlib.sha256(data).hexdigest(), layers, len(data))
 
 
-def network_kind(data: bytes) -> Literal["quantized", "float32"]:
+def network_kind(data: bytes, name: str = "model") -> Literal["quantized", "float32"]:
     """Which of the two readers a file is for, by the type of its weights.
+
+    Args:
+        data: the file's bytes; they are not trusted.
+        name: what the network is called in errors.
 
     Returns:
         ``float32`` when there is a FULLY_CONNECTED and all have float32 weights, ``quantized`` in
@@ -70,7 +74,10 @@ def network_kind(data: bytes) -> Literal["quantized", "float32"]:
     Raises:
         ModelError: not a ``.tflite``, or damaged.
     """
-    model = parse(data)
+    try:
+        model = parse(data)
+    except ModelError as error:
+        raise ModelError(f"{name}: {error.message}", hint=error.hint) from error
     types = {
         model.tensors[operator.inputs[1]].dtype
         for operator in model.operators
