@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -37,7 +36,9 @@ def read_array(path: Path) -> np.ndarray:
         array: Any = np.load(path, allow_pickle=False)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}", hint=hint) from error
-    except (ValueError, EOFError, BadZipFile) as error:
+    # A header is parsed as Python, whose parser has errors of many kinds, and the lengths in it may
+    # be more than there is memory.
+    except Exception as error:
         # numpy takes whatever it does not know for pickled objects, and advises to load them.
         reason = "" if "pickle" in str(error) else f": {error}"
         raise InputError(f"{path} is not an .npy array of numbers{reason}", hint=hint) from error

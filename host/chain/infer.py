@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from host.chain.files import read_array, read_bytes, require_writable, write_array
+from host.chain.working import working_folder
 from host.flash import open_target
 from host.metrics import Provenance, counted
 from host.target import Target, parse_target
@@ -115,11 +115,11 @@ def infer(
         flash_budget=flash_budget,
     )
     job = _job(data, model_file.stem, inputs_file, engine, compile_codes)
-    with tempfile.TemporaryDirectory(prefix="jouleloop-") as folder:
-        model_dir = Path(folder) / "compile"
+    with working_folder() as folder:
+        model_dir = folder / "compile"
         job.compile_into(model_dir)
         image = build_image(
-            target.board, model_dir, Path(folder) / "build", engine=engine, compiler=compiler
+            target.board, model_dir, folder / "build", engine=engine, compiler=compiler
         )
         with open_target(target, image, flash=flash) as (client, identity):
             raw, cycles = client.infer(job.rows, job.n_outputs, job.output_element)

@@ -8,7 +8,6 @@ the layers do not account for (unpacking the input, calls, entry and exit) is a 
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from host.chain.files import read_bytes
+from host.chain.working import working_folder
 from host.flash import open_target
 from host.metrics import Provenance, counted
 from host.target import Target, parse_target
@@ -110,8 +110,7 @@ def profile_model(
     rows = np.random.default_rng(ROWS_SEED).integers(
         low, high + 1, (ROWS, network.input.n_values), network.input.dtype
     )
-    with tempfile.TemporaryDirectory(prefix="jouleloop-") as temporary:
-        folder = Path(temporary)
+    with working_folder() as folder:
         runs: list[_Counted] = []
         for marked in (False, True):
             compiled = compile_model(

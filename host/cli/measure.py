@@ -206,9 +206,10 @@ def infer(
         print(
             f"{what:<13}{counted['min']:,} min, {median} median, "
             f"{counted['max']:,} max ({summary['provenance']})\n"
-            f"flash        {memory['flash_bytes']:,} B\n"
-            f"RAM          {memory['ram_static_bytes']:,} B static, "
-            f"{memory['stack_used_bytes']:,} B of stack"
+            f"flash        {memory['flash_bytes']:,} B, of which the network "
+            f"{memory['network_bytes']:,} B\n"
+            f"RAM          {memory['ram_static_bytes']:,} B static, of which the network "
+            f"{memory['network_ram_bytes']:,} B; {memory['stack_used_bytes']:,} B of stack"
         )
     print(f"outputs      {out}")
 
