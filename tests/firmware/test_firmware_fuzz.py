@@ -14,7 +14,7 @@ from toolchain.build import sources
 
 pytestmark = pytest.mark.firmware
 
-RUNS = 100_000
+RUNS = 200_000
 FUZZ = Path(__file__).parent / "fuzz" / "fuzz.py"
 
 
