@@ -41,14 +41,14 @@ def test_no_row_is_wrong_lost_or_executed_twice(soak_link, program: Path) -> Non
     # Timing decides how often a frame is repeated, so every fault must be all but certain to come.
     done = soak_link.soak(program, FRAMES, seed=5, rates=soak_link.Rates(cut=3e-3))
     assert done["frames"] >= FRAMES
-    for fault in ("flip", "drop", "duplicate", "insert", "truncate", "delay", "cut"):
+    for fault in ("flip", "drop", "duplicate", "insert", "truncate", "split", "delay", "cut"):
         assert done.get(f"{fault}s", 0) > 0, f"{fault}: every fault must have happened"
     assert done["retries"] > 0
     assert done["reconnects"] > 0
 
 
 def test_a_good_line_needs_no_retry(soak_link, program: Path) -> None:
-    none = soak_link.Rates(0, 0, 0, 0, 0, 0, 0)
+    none = soak_link.Rates(0, 0, 0, 0, 0, 0, 0, 0)
     done = soak_link.soak(program, 500, seed=5, rates=none)
     assert done["reconnects"] == 0
     assert done["rows"] > 0

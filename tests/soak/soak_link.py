@@ -3,9 +3,10 @@
     python tests/soak/soak_link.py --frames 1000000 --seed 1
 
 The board is the firmware's POSIX port, with ``--board`` an emulated one. Between it and the host's
-client, bytes are flipped, dropped, duplicated, inserted and delayed, writes are truncated, and the
-line is cut. The board's network numbers its runs, so every reply says which execution it comes
-from: a row that is wrong, lost, executed twice or counted twice is seen at once.
+client, bytes are flipped, dropped, duplicated and inserted, writes are truncated, what was read
+comes in parts or so late that its request has been repeated, what was written arrives only with
+the next write, and the line is cut. The board's network numbers its runs, so every reply says which
+execution it comes from: a row that is wrong, lost, executed twice or counted twice is seen at once.
 """
 
 from __future__ import annotations
@@ -37,14 +38,15 @@ N_INPUTS, N_OUTPUTS = 2, 6
 
 @dataclass(frozen=True)
 class Rates:
-    """How often faults befall a byte; truncation and cuts: a write; delays: a read."""
+    """How often faults befall a byte; truncation and cuts: a write; splits: a read; delay: both."""
 
     flip: float = 1e-4
     drop: float = 1e-4
     duplicate: float = 1e-4
     insert: float = 1e-4
     truncate: float = 2e-3
-    delay: float = 2e-2
+    split: float = 2e-2
+    delay: float = 2e-3
     cut: float = 2e-4
 
 
@@ -57,24 +59,23 @@ class FaultyTransport:
         rng: decides.
         rates: how often.
         injected: what was done, by name.
+        latest_s: s that a delayed read waits at most.
     """
 
     inner: Transport
     rng: np.random.Generator
     rates: Rates
     injected: Counter[str] = field(default_factory=Counter)
+    latest_s: float = 0.1
+    timeout: float | None = None
     _held: bytearray = field(default_factory=bytearray)
-
-    @property
-    def timeout(self) -> float | None:
-        return self.inner.timeout
-
-    @timeout.setter
-    def timeout(self, value: float | None) -> None:
-        self.inner.timeout = value
+    _held_until: float = 0.0
+    _unsent: bytes = b""
 
     @property
     def in_waiting(self) -> int:
+        if time.monotonic() < self._held_until:
+            return 0
         return len(self._held) + self.inner.in_waiting
 
     def write(self, data: bytes, /) -> int:
@@ -83,15 +84,28 @@ class FaultyTransport:
         spoiled = self._spoil(data)
         if len(spoiled) > 1 and self._happens("truncate"):
             spoiled = spoiled[: int(self.rng.integers(len(spoiled)))]
-        self.inner.write(spoiled)
+        spoiled, self._unsent = self._unsent + spoiled, b""
+        if self._happens("delay"):
+            self._unsent = spoiled
+        else:
+            self.inner.write(spoiled)
         return len(data)
 
     def read(self, size: int = 1, /) -> bytes:
+        timeout_s = self.timeout or 0.0
+        late_s = self._held_until - time.monotonic()
+        if late_s > 0:
+            time.sleep(min(late_s, timeout_s))
+            return b""
         waiting = self.inner.in_waiting
         if waiting or not self._held:
+            self.inner.timeout = timeout_s
             self._held += self._spoil(self.inner.read(max(size, waiting)))
         n = len(self._held)
-        if n > 1 and self._happens("delay"):
+        if n and self._happens("delay"):
+            self._held_until = time.monotonic() + self.rng.uniform(0, self.latest_s)
+            return b""
+        if n > 1 and self._happens("split"):
             n = int(self.rng.integers(1, n))
         given = bytes(self._held[:n])
         del self._held[:n]
@@ -99,6 +113,7 @@ class FaultyTransport:
 
     def reset_input_buffer(self) -> None:
         self._held.clear()
+        self._held_until = 0.0
         self.inner.reset_input_buffer()
 
     def close(self) -> None:
