@@ -24,7 +24,7 @@ from toolchain.errors import (
 COME_BACK_S = 30.0
 """How long a board that was unplugged is waited for."""
 REOPEN_INTERVAL_S = 0.2
-GREETING_GRACE_S = 0.5
+GREETING_GRACE_S = 0.4
 """Silence after which HELLO is sent again: with all tries, well below the 3 s of an answer."""
 GREETING_TRIES = 4
 UNKNOWN_CYCLES = 10_000_000
@@ -109,6 +109,11 @@ class BoardClient:
     def traffic(self) -> Traffic:
         """What has crossed the line."""
         return self.line.traffic
+
+    @property
+    def trouble(self) -> str:
+        """Why the board that last said HELLO had started anew; empty where nothing was wrong."""
+        return "" if self._identity is None else self._identity.trouble
 
     def close(self) -> None:
         """Release the port."""

@@ -15,6 +15,8 @@ MAX_BODY_BYTES = HEADER.size + MAX_PAYLOAD_BYTES + CRC_BYTES
 MAX_FRAME_BYTES = MAX_BODY_BYTES + MAX_BODY_BYTES // 254 + 1
 """Largest encoded frame without its delimiter (COBS adds one byte in 254)."""
 
+FLASH_AGAIN = "flash the board again with this version of jouleloop"
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -60,7 +62,7 @@ def decode(encoded: bytes) -> Frame:
     if version != VERSION:
         raise ProtocolError(
             f"the board speaks protocol version {version}, this host speaks {VERSION}",
-            hint="flash the board again with this version of jouleloop",
+            hint=FLASH_AGAIN,
         )
     if length != len(body) - HEADER.size:
         raise ProtocolError(f"header says {length} payload bytes, {len(body) - HEADER.size} came")

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from host.link.framing import FLASH_AGAIN
 from toolchain import protocol as wire
 from toolchain.errors import IdentityError, ProtocolError
+
+_AT_MOST = {
+    "clock_hz": 2**32 - 1,
+    "max_payload": wire.MAX_PAYLOAD_BYTES,
+    "n_inputs": 2**16 - 1,
+    "n_outputs": 2**16 - 1,
+}
+"""What is divided by, or cut to, afterwards."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +47,26 @@ class Identity:
         """Whether the chip says of itself that it is an emulator's."""
         return bytes.fromhex(self.chip_id).startswith(wire.EMULATED_CHIP_IDS)
 
+    @property
+    def trouble(self) -> str:
+        """Why the board started anew, in words; empty where nothing was wrong."""
+        if self.fault:
+            return f"its program was stopped by {self.fault}"
+        return "its watchdog has reset it" if self.reset_cause == "watchdog" else ""
+
     @classmethod
     def of(cls, hello: wire.HelloReply) -> Identity:
         """From the board's own words.
 
         Raises:
-            ProtocolError: a text is not ASCII, or a code is unknown.
+            ProtocolError: a text is not ASCII, a code is unknown, or a number impossible.
         """
+        for name, most in _AT_MOST.items():
+            if not 1 <= getattr(hello, name) <= most:
+                raise ProtocolError(
+                    f"HELLO says {name} {getattr(hello, name)}, must be from 1 to {most}",
+                    hint=FLASH_AGAIN,
+                )
         try:
             return cls(
                 board=hello.board.rstrip(b"\0").decode("ascii"),
@@ -67,7 +89,7 @@ class Identity:
                 fault=_fault_text(hello),
             )
         except (UnicodeDecodeError, ValueError) as error:
-            raise ProtocolError(f"HELLO cannot be read: {error}") from error
+            raise ProtocolError(f"HELLO cannot be read: {error}", hint=FLASH_AGAIN) from error
 
 
 def _fault_text(hello: wire.HelloReply) -> str:

@@ -9,6 +9,8 @@ only when the line falls silent is a timeout waited for.
 
 from __future__ import annotations
 
+import importlib
+import os
 import secrets
 import time
 from collections import deque
@@ -29,6 +31,14 @@ GRACE_S = 1.0
 """Silence that is no reason to ask again, beside the time that work and line take."""
 BITS_PER_BYTE = 10
 """On a UART: start bit, eight of data, stop bit."""
+
+PORT_ERRORS: tuple[type[Exception], ...] = (serial.SerialException, OSError)
+"""What a port that is not there, or not there any more, raises out of pyserial."""
+if os.name == "posix":  # a terminal that is just leaving has an error of its own
+    PORT_ERRORS += (importlib.import_module("termios").error,)
+
+_BROKEN_OFF: tuple[type[Exception], ...] = (*PORT_ERRORS, TypeError)
+"""The same of an open port; TypeError where another thread has closed it."""
 
 Result = TypeVar("Result")
 
@@ -292,10 +302,10 @@ class Line:
         """
         try:
             return action()
-        except (serial.SerialException, OSError, TypeError) as error:
-            # pyserial raises TypeError where another thread or process has closed its port.
+        except _BROKEN_OFF as error:
+            reason = error.args[-1] if error.args else error
             raise LinkError(
-                f"{self.port} broke off: {error}",
+                f"{self.port} broke off: {reason}",
                 hint="plug the board in again; the same command goes on from there",
             ) from error
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import errno
-import importlib
-import os
 from collections.abc import Callable
 from typing import cast
 
 import serial
 from serial.tools import list_ports
+from serial.tools.list_ports_common import ListPortInfo
 
-from host.link.line import GRACE_S, Transport
+from host.link.line import GRACE_S, PORT_ERRORS, Transport
 from host.link.remote import open_remote
 from toolchain.errors import LinkError, PortBusyError, PortPermissionError
 
-_UNUSABLE: tuple[type[Exception], ...] = (serial.SerialException, OSError, ValueError)
-"""What opening a port raises; a terminal that is just leaving has an error of its own."""
-if os.name == "posix":
-    _UNUSABLE += (importlib.import_module("termios").error,)
+_UNUSABLE: tuple[type[Exception], ...] = (*PORT_ERRORS, ValueError)
+"""What opening a port raises."""
 
 WRITE_TIMEOUT_S = 10.0
 """A port that takes no byte for so long is broken."""
@@ -66,25 +63,29 @@ def port_finder(port: str, baud: int) -> Callable[[], Transport]:
     """What opens a board's port again: by its USB serial number, where it has one.
 
     A board that is plugged in again may get another device name; a port without a serial number is
-    looked for under its own.
+    looked for under its own. An adapter may have several ports under one serial number, which its
+    interfaces tell apart; of cheap adapters that all have the same, the one in the same socket.
     """
-    serial_number = next(
-        (found.serial_number for found in list_ports.comports() if found.device == port), None
-    )
+    found = next((found for found in list_ports.comports() if found.device == port), None)
+    if found is None or found.serial_number is None:
+        return lambda: open_port(port, baud)
 
     def find() -> Transport:
-        name = port
-        if serial_number is not None:
-            names = [p.device for p in list_ports.comports() if p.serial_number == serial_number]
-            if not names:
-                raise LinkError(
-                    f"no port of the board with USB serial number {serial_number} is there",
-                    hint="plug the board in again; the same command goes on from there",
-                )
-            name = names[0]
-        return open_port(name, baud)
+        same = [other for other in list_ports.comports() if _numbers(other) == _numbers(found)]
+        if not same:
+            raise LinkError(
+                f"no port of the board with USB serial number {found.serial_number} is there",
+                hint="plug the board in again; the same command goes on from there",
+            )
+        best = min(same, key=lambda other: other.location != found.location)
+        return open_port(best.device, baud)
 
     return find
+
+
+def _numbers(port: ListPortInfo) -> tuple[str | None, str]:
+    """USB serial number, and the interface such as ``1.2`` where a device has several."""
+    return port.serial_number, (port.location or "").partition(":")[2]
 
 
 def touch_1200(port: str) -> None:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from host.link import BoardClient, Identity, check_identity, decide_rows, rows_per_frame
 from host.link.client import GREETING_TRIES
 from host.link.framing import DELIMITER, Frame, decode, encode
 from toolchain import protocol as wire
-from toolchain.errors import BoardFaultError, IdentityError, LinkTimeoutError, ProtocolError
+from toolchain.errors import (
+    BoardFaultError,
+    IdentityError,
+    JouleloopError,
+    LinkTimeoutError,
+    ProtocolError,
+)
 
 HELLO = wire.HelloReply(
     engine=0,
@@ -235,3 +244,78 @@ def test_identity_refuses_unknown_codes() -> None:
         Identity.of(replace(HELLO, engine=77))
     with pytest.raises(ProtocolError):
         Identity.of(replace(HELLO, output_element=9))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("clock_hz", 0), ("max_payload", 2049), ("n_inputs", 0), ("n_outputs", 0)]
+)
+def test_identity_refuses_impossible_numbers(field: str, value: int) -> None:
+    from dataclasses import replace
+
+    with pytest.raises(ProtocolError, match=rf"(?s)HELLO says {field} {value}, must be.*flash"):
+        Identity.of(replace(HELLO, **{field: value}))
+
+
+def test_why_a_board_started_anew_is_said() -> None:
+    from dataclasses import replace
+
+    assert Identity.of(HELLO).trouble == ""
+    watchdog = replace(HELLO, reset_cause=wire.ResetCause.WATCHDOG)
+    assert Identity.of(watchdog).trouble == "its watchdog has reset it"
+    fault = replace(HELLO, fault_cause=1, fault_pc=0x1000_0234, fault_lr=0x1001, fault_status=5)
+    assert "stopped by hard_fault at pc 0x10000234" in Identity.of(fault).trouble
+
+
+def any_message(kind: type[wire.Message]) -> st.SearchStrategy[bytes]:
+    """Payloads around a message: its fields at random, and of any length."""
+    numbers = {"B": 8, "b": 8, "H": 16, "I": 32, "i": 32, "Q": 64}
+    parts = []
+    for name, field in kind.layout():
+        whole = getattr(HELLO, name, None)
+        if isinstance(whole, bytes) or field.format.endswith("s"):
+            size = int(field.format[:-1])
+            parts.append(st.binary(min_size=size, max_size=size) | st.just(bytes(size)))
+        else:
+            size = numbers[field.format] // 8
+            parts.append(
+                st.sampled_from([0, 1, 2, 256**size - 1]).map(
+                    lambda value, size=size: value.to_bytes(size, "little")
+                )
+                | st.binary(min_size=size, max_size=size)
+            )
+    tail = st.binary(max_size=40) if kind.TAIL else st.just(b"")
+    fields = st.tuples(*parts, tail).map(b"".join)
+    return fields | st.binary(max_size=200)
+
+
+REPLIES = {
+    message.TYPE: any_message(message) for message in wire.MESSAGES if message.TYPE & wire.REPLY
+}
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_whatever_a_board_answers_is_a_reply_or_a_clear_error(data: st.DataObject) -> None:
+    """Right frames of a board that breaks every rule behind them."""
+
+    class Odd(FakeBoard):
+        def answer(self, frame: Frame) -> bytes:
+            expected = frame.type | wire.REPLY
+            kind = data.draw(st.sampled_from([expected, expected, wire.ERROR_TYPE, 0x7F]))
+            payload = data.draw(REPLIES.get(kind, st.binary(max_size=20)))
+            return encode(Frame(kind, frame.session, frame.sequence, payload))
+
+    link = client(Odd())
+    link.line.tries = 2
+    rows, masks = np.zeros((2, 3), np.int8), np.ones((2, 2), bool)
+    for ask in (
+        link.hello,
+        lambda: link.infer(rows, 2),
+        lambda: link.decide(rows, masks),
+        lambda: link.window(wire.WindowRequest(0, 0, 0, 0, 1, 0)),
+        lambda: link.set_budget(wire.BudgetRequest(1, 1)),
+        link.meter,
+        link.status,
+    ):
+        with suppress(JouleloopError):
+            ask()

@@ -16,10 +16,12 @@ from pathlib import Path
 
 import pytest
 from cobs import cobs
+from serial.tools.list_ports_common import ListPortInfo
 
 from host.emulator import NativeBoard
 from host.link import BoardClient, Transport, open_port, touch_1200
 from host.link.framing import DELIMITER
+from host.link.ports import port_finder
 from toolchain import protocol as wire
 from toolchain.board import load_board
 from toolchain.build import build_image
@@ -140,6 +142,17 @@ def test_a_port_that_vanishes() -> None:
     client.close()
 
 
+def test_a_port_that_vanished_before_the_first_word() -> None:
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    client = BoardClient.open(os.ttyname(slave), 115_200)
+    os.close(slave)
+    os.close(master)
+    with within_limit(), pytest.raises(LinkError, match=r"(?s)broke off: Input/output.*plug"):
+        client.hello()
+    client.close()
+
+
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("native")
@@ -158,6 +171,56 @@ def test_the_touch_leaves_the_port_closed_at_1200_baud() -> None:
     os.close(master)
     with pytest.raises(LinkError, match="cannot be opened"):
         touch_1200("/dev/ttyJouleloop99")
+
+
+PORTS = (
+    ("/dev/ttyACM0", "e660583883724a32", "1-1:1.0"),
+    ("/dev/ttyUSB0", "FT1", "1-2:1.0"),
+    ("/dev/ttyUSB1", "FT1", "1-2:1.1"),
+    ("/dev/ttyUSB2", "0001", "1-3"),
+    ("/dev/ttyUSB3", "0001", "1-4"),
+    ("/dev/ttyS0", None, None),
+)
+AFTERWARDS = {
+    "under another name": (0, ("/dev/ttyACM7", "e660583883724a32", "1-1:1.0")),
+    "in another socket": (0, ("/dev/ttyACM7", "e660583883724a32", "2-9:1.0")),
+    "the second of an adapter's two": (2, ("/dev/ttyUSB9", "FT1", "1-2:1.1")),
+    "of two with one serial number": (4, ("/dev/ttyUSB9", "0001", "1-4")),
+    "without a serial number": (5, ("/dev/ttyS0", None, None)),
+}
+
+
+class TestFoundAgain:
+    """A port after its device was plugged in again, by what the system says of its ports."""
+
+    @staticmethod
+    def port(device: str, serial_number: str | None, location: str | None) -> ListPortInfo:
+        found = ListPortInfo(device)
+        found.serial_number, found.location = serial_number, location
+        return found
+
+    @pytest.fixture
+    def listed(self, monkeypatch: pytest.MonkeyPatch) -> list[ListPortInfo]:
+        ports = [self.port(*port) for port in PORTS]
+        monkeypatch.setattr("host.link.ports.list_ports.comports", lambda: list(ports))
+        monkeypatch.setattr("host.link.ports.open_port", lambda port, baud: port)
+        return ports
+
+    @pytest.mark.parametrize("case", AFTERWARDS)
+    def test_it_is_the_same_one(self, listed: list[ListPortInfo], case: str) -> None:
+        index, again = AFTERWARDS[case]
+        find = port_finder(PORTS[index][0], 115_200)
+        listed[index] = self.port(*again)
+        listed.sort(key=lambda port: port.device)
+        assert find() == again[0]
+
+    def test_one_that_is_not_back_is_named_by_its_serial_number(
+        self, listed: list[ListPortInfo]
+    ) -> None:
+        find = port_finder("/dev/ttyUSB1", 115_200)
+        del listed[2]
+        with pytest.raises(LinkError, match=r"(?s)serial number FT1 is there.*plug"):
+            find()
 
 
 class TestReconnect:
