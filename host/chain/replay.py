@@ -117,6 +117,8 @@ def _replay_to_board(
 
     with open_target(target, image, flash=flash) as (client, identity):
         _check_same_board(path / IDENTITY_FILE, identity)
+        if identity.trouble:
+            console.print(f"before this, {identity.trouble}", markup=False, soft_wrap=True)
         meter = meter_of(choice, on_host, client, identity, target)
         link: dict[str, dict[str, int]] = {}
         for variant in variants(scenario, settings.seed):
@@ -159,6 +161,7 @@ def _replay_variant(
             path / f"{variant.name}.journal.jsonl",
             perturbation=variant.perturbation,
             on_day=lambda decisions: bar.advance(task, decisions),
+            tell=lambda line: console.print(line, markup=False, soft_wrap=True),
         )
 
 

@@ -9,18 +9,18 @@ decided, so a replay that broke off goes on at the first missing day.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from host.link import BoardClient
+from host.link.client import COME_BACK_S
 from host.replay.budget import EnergyBudget
+from host.replay.journal import Day, check_day, read_journal
 from host.replay.reference import Reference
 from toolchain.environment import UNDECIDED, Disposition, ObservationTransform, Simulation
 from toolchain.errors import (
@@ -29,13 +29,9 @@ from toolchain.errors import (
     LinkError,
     MismatchError,
     ProtocolError,
-    RunFolderError,
 )
 from toolchain.protocol import ErrorCode, Mode
 from toolchain.scenario import Scenario
-
-_LISTS = ("actions", "modes", "cycles")
-"""What a day's journal entry holds of each decision."""
 
 _RESET_CODES = (ErrorCode.PERIOD, ErrorCode.SESSION)
 """What a board refuses that has lost what it was told: it was reset, or is another one."""
@@ -51,7 +47,8 @@ class Replay:
     Attributes:
         rows: the simulation's rows with the board's own ``cycles`` (uint32) and ``mode`` (``full``
             or ``fallback``) appended; null where a dead node decided nothing.
-        bytes_total: that crossed the link for the decisions, in both directions.
+        bytes_total: that crossed the link for the decisions, in both directions; not those of
+            days that broke off and began anew.
         messages: frames, likewise.
         retries: requests that had to be repeated.
     """
@@ -71,6 +68,7 @@ def replay(
     *,
     perturbation: ObservationTransform | None = None,
     on_day: Callable[[int], None] = lambda decisions: None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> Replay:
     """Replay one scenario to the board.
 
@@ -82,14 +80,16 @@ def replay(
         journal: file of the days that are decided; days in it are not asked for again.
         perturbation: acts on what the policy sees.
         on_day: called after each day with the number of its decisions.
+        tell: is told at once when the board is lost, and when it is back.
 
     Raises:
+        LinkError: the board is lost and does not come back, or is lost again and again.
         MismatchError: the board decided otherwise than the reference, or in another mode than the
             budget demands.
         RunFolderError: the journal is not of this replay.
     """
     simulation = Simulation(scenario, perturbation)
-    done = _read_journal(journal)
+    done = read_journal(journal)
     client.set_budget(budget.request)
     cycles: list[np.ndarray] = []
     modes: list[np.ndarray] = []
@@ -98,22 +98,21 @@ def replay(
         while not simulation.done:
             batch = simulation.observe()
             if done:
-                entry = done.pop(0)
-                _check_entry(entry, batch.day, len(batch.products), journal)
+                day = done.pop(0)
+                check_day(day, int(batch.day), len(batch.products), journal)
             else:
                 inputs = reference.quantize(batch.states)
-                entry = _decide_day(client, int(batch.day), inputs, batch.masks, budget)
-                log.write(json.dumps(entry, separators=(",", ":")) + "\n")
-                log.flush()
-            actions = np.asarray(entry["actions"], dtype=np.int64)
-            day_modes = np.asarray(entry["modes"], dtype=np.uint8)
-            day_cycles = np.asarray(entry["cycles"], dtype=np.uint32)
+                day = _decide_day(client, int(batch.day), inputs, batch.masks, budget, tell)
+                day.write(log)
+            actions = np.asarray(day.actions, dtype=np.int64)
+            day_modes = np.asarray(day.modes, dtype=np.uint8)
+            day_cycles = np.asarray(day.cycles, dtype=np.uint32)
             _compare_modes(day_modes, budget.modes(day_cycles), int(batch.day))
             _compare(actions, day_modes, reference, batch.states, batch.masks, int(batch.day))
             simulation.execute(actions)
             cycles.append(day_cycles)
             modes.append(day_modes)
-            totals += (entry["bytes"], entry["messages"], entry["retries"])
+            totals += (day.bytes, day.messages, day.retries)
             on_day(len(actions))
     rows = simulation.rows()
     undecided = rows["action"].to_numpy() == UNDECIDED
@@ -135,32 +134,60 @@ def _with_column(
 
 
 def _decide_day(
-    client: BoardClient, day: int, inputs: np.ndarray, masks: np.ndarray, budget: EnergyBudget
-) -> dict[str, Any]:
-    """Have a day decided; a board that was unplugged or reset meanwhile begins the day anew."""
-    before = client.traffic.copy()
+    client: BoardClient,
+    day: int,
+    inputs: np.ndarray,
+    masks: np.ndarray,
+    budget: EnergyBudget,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Day:
+    """Have a day decided; a board that was unplugged or reset meanwhile begins the day anew.
+
+    What crossed the line for a day that broke off is not counted, as it is not when the host broke
+    off: the same decisions have the same figures, however often they were interrupted.
+    """
     for losses in count(1):
+        before = client.traffic.copy()
         try:
             made = client.decide(inputs, masks, period=day)
             break
         except BoardFaultError as error:
-            if error.code not in _RESET_CODES or losses > MAX_LOSSES:
+            if error.code not in _RESET_CODES:
                 raise
+            loss: LinkError = error
         except (IdentityError, ProtocolError):
             raise
-        except LinkError:  # it broke off, or fell silent
-            if client.reopen is None or losses > MAX_LOSSES:
+        except LinkError as error:  # it broke off, or fell silent
+            if client.reopen is None:
                 raise
+            loss = error
+        if losses > MAX_LOSSES:
+            raise _given_up(day, losses, loss, client.trouble) from loss
+        tell(f"day {day}: {loss.message}; waiting up to {COME_BACK_S:.0f} s for the board")
         client.reconnect()
+        trouble = f": {client.trouble}" if client.trouble else ""
+        tell(f"day {day}: the board is back{trouble}; the day begins anew")
         client.set_budget(budget.request)
     used = client.traffic - before
-    return {
-        "day": day,
-        **{name: getattr(made, name).tolist() for name in _LISTS},
-        "bytes": used.bytes_total,
-        "messages": used.messages,
-        "retries": used.retries,
-    }
+    return Day(
+        day=day,
+        actions=made.actions.tolist(),
+        modes=made.modes.tolist(),
+        cycles=made.cycles.tolist(),
+        bytes=used.bytes_total,
+        messages=used.messages,
+        retries=used.retries,
+    )
+
+
+def _given_up(day: int, losses: int, loss: LinkError, trouble: str) -> LinkError:
+    return LinkError(
+        f"day {day}: the board was lost {losses} times, at last because {loss.message}"
+        + (f"; {trouble}" if trouble else ""),
+        hint="a pc is an address of the run's build/firmware.elf"
+        if trouble
+        else "check cable and supply; the same command goes on from there",
+    )
 
 
 def _compare_modes(modes: np.ndarray, demanded: np.ndarray, day: int) -> None:
@@ -207,29 +234,3 @@ def _mode_name(mode: int) -> str:
         return Mode(mode).name.lower()
     except ValueError:
         return f"{mode}, which is none"
-
-
-def _read_journal(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    whole: list[str] = []
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-        if line.endswith("\n"):  # the last line may have been cut off by a crash
-            whole.append(line)
-    path.write_text("".join(whole), encoding="utf-8")
-    try:
-        return [json.loads(line) for line in whole]
-    except ValueError as error:
-        raise RunFolderError(
-            f"{path} cannot be read: {error}", hint="delete it to replay from the first day"
-        ) from error
-
-
-def _check_entry(entry: dict[str, Any], day: int, products: int, path: Path) -> None:
-    found = [len(entry.get(name, ())) for name in _LISTS]
-    if entry.get("day") != day or found != [products] * len(_LISTS):
-        raise RunFolderError(
-            f"{path}: day {entry.get('day')} with {' / '.join(map(str, found))} "
-            f"{' / '.join(_LISTS)} stands where day {day} with {products} of each is expected",
-            hint="delete it to replay from the first day",
-        )

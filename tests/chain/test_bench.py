@@ -19,6 +19,7 @@ from host.chain.quantization import FALLBACK_FILE, MODEL_FILE
 from host.flash import open_target
 from host.metrics import METRIC_NAMES
 from host.replay import Reference, energy_budget, replay
+from host.replay.journal import read_journal
 from host.target import parse_target
 from toolchain.build import load_image
 from toolchain.protocol import WindowRequest
@@ -278,9 +279,10 @@ def test_the_terminal_shows_every_metric_and_the_paths(
     assert str(folder / "report" / "report.html") in out
 
 
-def test_a_replay_that_broke_off_ends_in_the_same_rows(
+def test_a_replay_that_broke_off_leaves_its_days_and_the_stage_of_before(
     finished_run: tuple[Path, dict], cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """How it goes on, test_killed.py has."""
     from host.link import BoardClient
 
     folder, _ = finished_run
@@ -300,24 +302,8 @@ def test_a_replay_that_broke_off_ends_in_the_same_rows(
     code, _, err = cli("replay", "pico@emulator", "--out", copy, "--force")
     assert code == 130
     assert "kept" in err
-    days_before = (copy / ".replay.partial" / "nominal.journal.jsonl").read_text().count("\n")
-    assert days_before == 20
-    assert pq.read_table(copy / "replay" / "nominal.parquet").num_rows == 90  # the old one is there
-
-    calls = -10_000
-    # --force starts from an empty folder, so the resumed attempt must not be forced; the old stage
-    # is dropped from the manifest to make it due.
-    manifest = json.loads((copy / "manifest.json").read_text())
-    del manifest["stages"]["replay"]
-    (copy / "manifest.json").write_text(json.dumps(manifest))
-    arguments = ("replay", "pico@emulator", "--out", copy, "--energy-budget", ENERGY_BUDGET)
-    code, _, err = cli(*arguments)
-    assert code == 0, err
-    for file in sorted((folder / "replay").glob("*.parquet")):
-        assert pq.read_table(copy / "replay" / file.name).equals(pq.read_table(file)), file.name
-    assert (copy / "replay" / "link.json").read_bytes() == (
-        folder / "replay" / "link.json"
-    ).read_bytes()
+    assert len(read_journal(copy / ".replay.partial" / "nominal.journal.jsonl")) == 20
+    assert pq.read_table(copy / "replay" / "nominal.parquet").num_rows == 90
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ class Board:
 
     failures: deque[JouleloopError]
     other: bool = False
+    trouble: str = ""
     done: list[str] = field(default_factory=list)
     traffic: Traffic = field(default_factory=Traffic)
 
@@ -63,10 +64,25 @@ class Board:
 )
 def test_the_day_begins_anew_with_its_budget(failure: LinkError) -> None:
     board = Board(deque([failure]))
-    entry = _decide_day(board, 5, ROWS, MASKS, BUDGET)
+    told: list[str] = []
+    day = _decide_day(board, 5, ROWS, MASKS, BUDGET, told.append)
     assert board.done == ["decide 5", "reconnect", "budget", "decide 5"]
-    assert entry["actions"] == [0, 1, 2]
-    assert entry["bytes"] == 200  # what was lost has crossed the line as well
+    assert day.actions == [0, 1, 2]
+    assert day.bytes == 100  # as of a replay that nothing has interrupted
+    assert told == [
+        f"day 5: {failure.message}; waiting up to 30 s for the board",
+        "day 5: the board is back; the day begins anew",
+    ]
+
+
+def test_a_board_that_a_fault_has_reset_is_said_to_be_so() -> None:
+    trouble = "its program was stopped by hard_fault at pc 0x10000234, lr 0x0, status 0x0"
+    told: list[str] = []
+    board = Board(deque([SESSION]), trouble=trouble)
+    _decide_day(board, 5, ROWS, MASKS, BUDGET, told.append)
+    assert told[-1] == f"day 5: the board is back: {trouble}; the day begins anew"
+    with pytest.raises(LinkError, match=r"(?s)lost 4 times.*pc 0x10000234.*firmware\.elf"):
+        _decide_day(Board(deque([SESSION] * 9), trouble=trouble), 5, ROWS, MASKS, BUDGET)
 
 
 def test_another_board_in_its_place_is_refused() -> None:
@@ -89,6 +105,6 @@ def test_what_asking_again_cannot_help_is_not_asked_again(failure: JouleloopErro
 
 def test_a_board_that_is_lost_again_and_again_is_given_up() -> None:
     board = Board(deque([LinkError("broke off")] * (MAX_LOSSES + 1)))
-    with pytest.raises(LinkError):
+    with pytest.raises(LinkError, match=r"(?s)lost 4 times, at last because broke off.*cable"):
         _decide_day(board, 5, ROWS, MASKS, BUDGET)
     assert board.done.count("reconnect") == MAX_LOSSES
