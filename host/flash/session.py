@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from host.emulator import BoardProcess, EmulatedBoard, NativeBoard
 from host.flash.physical import Flashed, Tell, carry_out, find_port, plan_flash
 from host.flash.program import Program
 from host.flash.state import flash_file, flash_in_use, read_flash, write_flash
-from host.link import BoardClient, Identity
+from host.link import BoardClient, Identity, Transport, open_port
 from host.plugged import Machine
 from host.target import Target
 from toolchain.build import Image
@@ -58,6 +59,7 @@ def open_program(
                 line = board.usb_port or board.port
                 opened = BoardClient.open(line, target.board.link.baud, pace=PROCESS_PACE)
                 client = stack.enter_context(opened)
+                client.reopen = partial(_open_again, board, line, target)
                 identity = _checked(client.hello(), program)
             yield client, identity
         return
@@ -150,6 +152,16 @@ def _power_on(target: Target, file: Path) -> BoardProcess:
         meter=None if meter is None else meter.kind,
         cycles_per_instruction=None if assumed is None else assumed.value,
     )
+
+
+def _open_again(board: BoardProcess, line: str, target: Target) -> Transport:
+    """Open the line of a board that is a process: what has ended need not be waited for."""
+    if not board.alive:
+        raise TargetError(
+            f"{target}: the process that is this board has ended",
+            hint="the same command starts it again, and goes on from there",
+        )
+    return open_port(line, target.board.link.baud)
 
 
 def _checked(found: Identity, program: Program) -> Identity:

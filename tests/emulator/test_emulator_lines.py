@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from host.emulator import EmulatedBoard
+from host.emulator import BoardProcess, EmulatedBoard
 from host.emulator.rp2040 import EmulatedPico
 from host.flash import open_target
 from host.link import BoardClient
@@ -16,7 +17,7 @@ from host.target import parse_target
 from toolchain import protocol as wire
 from toolchain.board import load_board
 from toolchain.build import Image, build_image
-from toolchain.errors import TargetError
+from toolchain.errors import LinkError, TargetError
 
 pytestmark = [pytest.mark.firmware, pytest.mark.emulator]
 
@@ -26,7 +27,7 @@ FIXTURES = Path(__file__).resolve().parents[1] / "firmware" / "fixtures"
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     folder = tmp_path_factory.mktemp("engine")
-    (folder / "model.json").write_text(json.dumps({"sha256": "5a" * 32}))
+    (folder / "model.json").write_text(json.dumps({"sha256": "00" * 32}))
     engine = [FIXTURES / "engine_fault.c"]
     return build_image(load_board("pico"), folder, folder / "image", engine_sources=engine)
 
@@ -131,6 +132,28 @@ def test_what_an_emulator_says_behind_a_port_is_not_taken_for_measured(image: Im
             open_target(target, image, flash=False),
         ):
             raise AssertionError("it was opened")
+
+
+def test_an_emulator_that_has_ended_is_not_waited_for(
+    image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from host.flash import session
+
+    monkeypatch.setenv("JOULELOOP_STATE", str(tmp_path))
+    power_on, started = session._power_on, []
+
+    def recorded(*arguments: Any) -> BoardProcess:
+        started.append(power_on(*arguments))
+        return started[-1]
+
+    monkeypatch.setattr(session, "_power_on", recorded)
+    with open_target(parse_target("pico@emulator"), image) as (client, identity):
+        assert client.reconnect() == identity, "one that still runs"
+        started[0].close()
+        with pytest.raises(LinkError, match="broke off"):
+            client.status()
+        with pytest.raises(TargetError, match=r"(?s)process that is this board has ended.*again"):
+            client.reconnect()
 
 
 def test_without_a_cable_there_is_no_usb_port(image: Image) -> None:
