@@ -97,6 +97,9 @@ def test_misuse_is_refused(make_scenario):
     env.reset(seed=0)
     with pytest.raises(InputError, match="action 5"):
         env.step(5)
-    env.step(4)
+    for action in (1.5, "0", None, np.array([1])):
+        with pytest.raises(InputError, match="must be an integer"):
+            env.step(action)
+    env.step(np.array(4))  # as policies of other libraries give it
     with pytest.raises(InputError, match="all 1 returns are decided"):
         env.step(4)

@@ -304,8 +304,10 @@ def test_impossible_combinations_are_refused(files):
     graph, nodes, edges = (files / n for n in ("graph.graphml", "nodes.csv", "edges.csv"))
     with pytest.raises(ScenarioError, match="two graphs"):
         OwnTables(graph=graph, nodes=nodes, edges=edges)
-    with pytest.raises(ScenarioError, match="half a graph"):
+    with pytest.raises(ScenarioError, match=r"half a graph: .*nodes\.csv, but no table of edges"):
         OwnTables(nodes=nodes)
+    with pytest.raises(ScenarioError, match=r"half a graph: .*edges\.csv, but no table of nodes"):
+        OwnTables(edges=edges)
     with pytest.raises(ScenarioError, match="no table"):
         own_scenario(OwnTables(), 1, ScenarioParameters())
     with pytest.raises(ScenarioError, match=r"'\.xlsx', must be one of \.csv, \.parquet"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import gymnasium as gym
@@ -10,6 +11,7 @@ import numpy as np
 from toolchain.environment.disposition import N_DISPOSITIONS, Disposition
 from toolchain.environment.features import N_FEATURES
 from toolchain.environment.simulation import ObservationTransform, Simulation
+from toolchain.errors import InputError
 from toolchain.scenario import CircularSupplyChainGenerator, Scenario, ScenarioParameters
 
 REWARD_EUR = 100.0
@@ -114,12 +116,19 @@ class DispositionEnv(gym.Env[np.ndarray, np.int64]):
             the next observation, the reward, terminated, truncated (always False), and info.
 
         Raises:
-            InputError: the action is out of range, or the episode has ended.
+            InputError: the action is no integer or out of range, or the episode has ended.
         """
         simulation = self.simulation
-        refused = 0 <= action < N_DISPOSITIONS and not self.action_masks()[int(action)]
+        try:
+            chosen = operator.index(action)
+        except TypeError as error:
+            raise InputError(
+                f"action {action!r} of type {type(action).__name__}, must be an integer",
+                hint="choose a Disposition",
+            ) from error
+        refused = 0 <= chosen < N_DISPOSITIONS and not self.action_masks()[chosen]
         floor = simulation.next_floor_eur()
-        value = simulation.execute_next(int(Disposition.DISPOSE if refused else action))
+        value = simulation.execute_next(int(Disposition.DISPOSE if refused else chosen))
         info = self._info() | {"value_eur": value, "refused": refused}
         reward = (value - floor) / REWARD_EUR
         return self._observation(), reward, simulation.done, False, info

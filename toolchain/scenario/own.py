@@ -69,8 +69,9 @@ class OwnTables:
                 hint="give a GraphML file, or a table of nodes and one of edges",
             )
         if (self.nodes is None) != (self.edges is None):
+            missing = "nodes" if self.nodes is None else "edges"
             raise ScenarioError(
-                f"half a graph: nodes {self.nodes}, edges {self.edges}",
+                f"half a graph: {self.nodes or self.edges}, but no table of {missing}",
                 hint="give a table of nodes and one of edges",
             )
 
