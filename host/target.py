@@ -156,7 +156,10 @@ def parse_target(
     usb = where == EMULATOR_USB
     where = EMULATOR if usb else where
     if where == EMULATOR and board.emulator is None:
-        raise TargetError(f"board {name!r} has no emulator in its board file")
+        raise TargetError(
+            f"board {name!r} has no emulator in its board file",
+            hint=f"name {name} that is plugged in, or a board with [emulator], such as pico",
+        )
     if usb and board.usb is None:
         raise TargetError(
             f"board {name!r} has no [usb] in its board file", hint=f"use {name}@{EMULATOR}"

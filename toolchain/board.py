@@ -239,6 +239,10 @@ class Board(_Strict):
     emulator: EmulatorModel | None = None
 
 
+SHOWN_ERRORS = 3
+"""Of a board file that has more."""
+
+
 def board_names() -> list[str]:
     """Names of the boards that have a folder, sorted."""
     return sorted(path.parent.name for path in BOARDS_DIR.glob("*/board.toml"))
@@ -272,12 +276,20 @@ def read_board_file(path: Path) -> Board:
     try:
         return Board.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise BoardFileError(
-            f"{path}: {key}: {first['msg']} (value: {first.get('input')!r})",
-            hint="boards/pico/board.toml shows every key with its unit",
-        ) from error
+        wrong = [
+            _wrong(each["loc"], each["type"], each["msg"], each["input"]) for each in error.errors()
+        ]
+        more = f"; and {len(wrong) - SHOWN_ERRORS} more" if len(wrong) > SHOWN_ERRORS else ""
+        raise BoardFileError(f"{path}: {'; '.join(wrong[:SHOWN_ERRORS])}{more}") from error
+
+
+def _wrong(place: tuple[int | str, ...], kind: str, message: str, value: object) -> str:
+    key = ".".join(map(str, place))
+    if kind == "extra_forbidden":
+        return f"{key}: there is no such key"
+    if kind == "missing":
+        return f"{key}: is missing"
+    return f"{key}: {message} (value: {value!r})"
 
 
 def at_clock(board: Board, clock_hz: int) -> Board:

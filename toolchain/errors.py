@@ -24,19 +24,27 @@
 A message gives the value, the limit and what to do next. Only the command line catches.
 """
 
+from typing import ClassVar
+
 
 class JouleloopError(Exception):
     """Base of all errors that are meant for the user.
 
     Args:
         message: what is wrong, with the value and the limit.
-        hint: the next step, without a trailing period; shown on a line of its own.
+        hint: the next step, without a trailing period; shown on a line of its own. None for
+            ``usual_hint``.
+
+    Attributes:
+        usual_hint: the next step where it is the same for most errors of a class; None: it is not.
     """
+
+    usual_hint: ClassVar[str | None] = None
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint or self.usual_hint
 
     def __str__(self) -> str:
         return self.message if self.hint is None else f"{self.message}\n  next: {self.hint}"
@@ -60,6 +68,8 @@ class UnsupportedOperatorError(ModelError):
 
 class BoardFileError(InputError):
     """A board file is missing, has an unknown key or an impossible value."""
+
+    usual_hint = "correct the board file; boards/pico/board.toml shows every key with its unit"
 
 
 class TargetError(InputError):

@@ -85,7 +85,9 @@ class GivenPolicy:
         try:
             policy = cls(source, {name: (folder / name).read_bytes() for name in there})
         except OSError as error:
-            raise InputError(f"--policy {source} cannot be read: {error}") from error
+            raise InputError(
+                f"--policy {source} cannot be read: {error}", hint="check the files' rights"
+            ) from error
         policy.check()
         return policy
 

@@ -64,13 +64,21 @@ class BoardProcess:
         assert self._process.stdout is not None
         ready, _, _ = select.select([self._process.stdout], [], [], START_TIMEOUT_S)
         if not ready:
-            raise LinkTimeoutError(f"the board did not start within {START_TIMEOUT_S:.0f} s")
+            raise LinkTimeoutError(
+                f"the board did not start within {START_TIMEOUT_S:.0f} s",
+                hint="run it again when this machine is less busy",
+            )
         line = self._process.stdout.readline()
         if not line:
-            raise TargetError(f"the board ended at once with code {self._process.wait()}")
+            raise TargetError(
+                f"the board ended at once with code {self._process.wait()}",
+                hint="look at what it said above; build the image again if it is another machine's",
+            )
         message: dict[str, str] = json.loads(line)
         if "error" in message:
-            raise TargetError(f"the emulator refused the image: {message['error']}")
+            raise TargetError(
+                f"the emulator refused the image: {message['error']}", hint="build the image again"
+            )
         return message
 
     @property

@@ -25,7 +25,9 @@ def write_elf(image: Path, elf: Path) -> int:
         loaded = LoadFirmwareImage(CHIP, str(image))
         right = loaded.checksum == loaded.calculate_checksum()
     except (FatalError, OSError, struct.error, IndexError) as error:
-        raise InputError(f"{image}: is no image of an ESP32-C3: {error}") from error
+        raise InputError(
+            f"{image}: is no image of an ESP32-C3: {error}", hint="build the image again"
+        ) from error
     if not right or not loaded.segments:
         raise InputError(f"{image}: its checksum is wrong", hint="build the image again")
     segments = [(int(segment.addr), bytes(segment.data)) for segment in loaded.segments]

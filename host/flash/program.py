@@ -66,7 +66,10 @@ class Program:
             try:
                 return 0, self.file.read_bytes()
             except OSError as error:
-                raise InputError(f"{self.file} cannot be read: {error.strerror}") from error
+                raise InputError(
+                    f"{self.file} cannot be read: {error.strerror}",
+                    hint="name the image that 'jouleloop build' left",
+                ) from error
         address, data = uf2.read(self.file, family_id=self.board.image.uf2_family_id)
         if len(data) > self.board.memory.flash_bytes:
             raise InputError(

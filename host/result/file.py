@@ -47,7 +47,10 @@ def read_result(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
         found = json.loads(text)
     except (OSError, ValueError) as error:
-        raise RunFolderError(f"{path} cannot be read: {error}") from error
+        raise RunFolderError(
+            f"{path} cannot be read: {error}",
+            hint="'jouleloop report --out DIR' writes it anew where its run folder is whole",
+        ) from error
     schema = found.get("schema") if isinstance(found, dict) else None
     if schema != RESULT_SCHEMA:
         made_by = found.get("jouleloop", "unknown") if isinstance(found, dict) else "unknown"
@@ -55,7 +58,9 @@ def read_result(path: Path) -> dict[str, Any]:
         raise RunFolderError(
             f"{path} has schema {schema!r} (jouleloop {made_by!r}); this version reads schema "
             f"{RESULT_SCHEMA}",
-            hint="use the version that made it, or a later one" if newer else None,
+            hint="use the version that made it, or a later one"
+            if newer
+            else "use the version that made it, or run the command that made it again",
         )
     try:
         Result.model_validate_json(text)

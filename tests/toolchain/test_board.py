@@ -19,9 +19,14 @@ def test_pico() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("clock_hz = 125_000_000", "clock_mhz = 125", "cpu.clock_"),
+        (
+            "clock_hz = 125_000_000",
+            "clock_mhz = 125",
+            r"cpu\.clock_hz: is missing; cpu\.clock_mhz: there is no such key",
+        ),
         ("clock_hz = 125_000_000", "clock_hz = -1", r"cpu\.clock_hz: .*greater than 0.*-1"),
         ("schema = 1", "schema = 7", "schema: .*7"),
+        ("schema = 1", "", "schema: is missing\n"),
         ("shunt_ohm = 0.015", "shunt_ohm = 0", r"meter\.shunt_ohm"),
         ('kind = "ina228"', 'kind = "ina999"', r"meter\.kind: .*ina999"),
         ("vendor_id = 0x2E8A", "vendor_id = 0x12E8A", r"usb\.vendor_id: .*77450"),
@@ -40,8 +45,9 @@ def test_a_bad_board_file_names_the_key_and_the_value(
     file = tmp_path / "board.toml"
     assert old in PICO
     file.write_text(PICO.replace(old, new))
-    with pytest.raises(BoardFileError, match=message):
+    with pytest.raises(BoardFileError, match=message) as caught:
         read_board_file(file)
+    assert caught.value.hint
 
 
 def test_an_unknown_board_lists_the_known_ones() -> None:

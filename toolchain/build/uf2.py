@@ -19,6 +19,8 @@ MAGIC_END = 0x0AB16F30
 FLAG_FAMILY_ID = 0x2000
 ERASED = b"\xff"
 
+_BUILD = "name the .uf2 that 'jouleloop build' left, whole"
+
 _HEADER = struct.Struct("<8I")
 _END = struct.Struct("<I")
 
@@ -68,9 +70,11 @@ def read(path: Path, family_id: int | None = None) -> tuple[int, bytes]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
+        raise InputError(f"{path}: cannot be read: {error.strerror}", hint=_BUILD) from error
     if not data or len(data) % BLOCK_BYTES:
-        raise InputError(f"{path}: {len(data)} bytes are not whole UF2 blocks of {BLOCK_BYTES}")
+        raise InputError(
+            f"{path}: {len(data)} bytes are not whole UF2 blocks of {BLOCK_BYTES}", hint=_BUILD
+        )
     total = len(data) // BLOCK_BYTES
     blocks = [
         _block(path, number, total, data[number * BLOCK_BYTES :][:BLOCK_BYTES], family_id)
@@ -81,7 +85,8 @@ def read(path: Path, family_id: int | None = None) -> tuple[int, bytes]:
         if address != base + number * PAYLOAD_BYTES:
             raise InputError(
                 f"{path}: block {number} goes to 0x{address:08x}, expected "
-                f"0x{base + number * PAYLOAD_BYTES:08x}"
+                f"0x{base + number * PAYLOAD_BYTES:08x}",
+                hint=_BUILD,
             )
     return base, b"".join(payload for _, payload in blocks)
 
@@ -92,16 +97,18 @@ def _block(
     magic0, magic1, flags, address, size, index, count, family = _HEADER.unpack_from(block)
     (end,) = _END.unpack_from(block, BLOCK_BYTES - _END.size)
     if (magic0, magic1) != MAGIC_START or end != MAGIC_END:
-        raise InputError(f"{path}: block {number} has no UF2 magic numbers")
+        raise InputError(f"{path}: block {number} has no UF2 magic numbers", hint=_BUILD)
     if (index, count) != (number, total):
         raise InputError(
             f"{path}: block {number} of {total} says it is {index} of {count}",
             hint="the file is cut off or shuffled; build or copy it again",
         )
     if size != PAYLOAD_BYTES:
-        raise InputError(f"{path}: block {number} carries {size} bytes, expected {PAYLOAD_BYTES}")
+        raise InputError(
+            f"{path}: block {number} carries {size} bytes, expected {PAYLOAD_BYTES}", hint=_BUILD
+        )
     if not flags & FLAG_FAMILY_ID:
-        raise InputError(f"{path}: block {number} does not say which chip it is for")
+        raise InputError(f"{path}: block {number} does not say which chip it is for", hint=_BUILD)
     if family_id is not None and family != family_id:
         raise InputError(
             f"{path}: block {number} is for chip family 0x{family:08x}, not 0x{family_id:08x}",
