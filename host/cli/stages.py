@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from host.cli.completing import KERNELS, boards, one_of
+from host.cli.completing import KERNELS, boards, one_of, run_folders
 from host.cli.held import held
 from host.cli.options import (
     ClockOption,
@@ -180,7 +180,15 @@ def compile_(
     model: Annotated[
         Path | None, typer.Argument(help="a quantized .tflite; without it, the run folder's policy")
     ] = None,
-    out: OutOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="run folder; of a MODEL, the folder that its C goes into",
+            autocompletion=run_folders,
+        ),
+    ] = None,
     kernels: Annotated[
         str | None,
         typer.Option(
