@@ -7,6 +7,7 @@ one folder and no Python.
 from __future__ import annotations
 
 import tomllib
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +19,10 @@ from toolchain.places import BOARDS_DIR
 SHUNT_RANGE_V = 0.04
 """Drop over the shunt that all three meters measure: the INA219's range ends there, the INA228's at
 40.96 mV, the INA226's at 81.92 mV."""
+
+SHUNTS_OHM = (1e-4, 4.0)
+"""Over less, a step of the INA219 is 100 mA; over more, the range is below the 10 mA that a board
+draws while it decides."""
 
 Pin = Annotated[int, Field(ge=0, le=63)]
 
@@ -342,6 +347,17 @@ def with_shunt(board: Board, shunt_ohm: float) -> Board:
     if not 0 < shunt_ohm < float("inf"):
         raise BoardFileError(
             f"a shunt of {shunt_ohm} ohm is no resistance", hint="give it in ohm, above 0"
+        )
+    least, most = SHUNTS_OHM
+    if not least <= shunt_ohm <= most:
+        raise BoardFileError(
+            f"a shunt of {shunt_ohm:g} ohm, must be {least:g} to {most:g} ohm: the meters measure "
+            f"{SHUNT_RANGE_V * 1e3:g} mV over it",
+            hint="give it in ohm; breakouts have 0.1 or 0.015",
+        )
+    if (Fraction(str(shunt_ohm)) * 1_000_000).denominator != 1:
+        raise BoardFileError(
+            f"a shunt of {shunt_ohm} ohm is not whole microohm", hint="round it to six decimals"
         )
     largest_a = min(board.meter.max_current_a, SHUNT_RANGE_V / shunt_ohm)
     meter = board.meter.model_copy(update={"shunt_ohm": shunt_ohm, "max_current_a": largest_a})

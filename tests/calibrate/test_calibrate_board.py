@@ -54,6 +54,21 @@ def test_the_board_decides_and_its_windows_agree_with_its_cycles(tmp_path: Path,
     assert kinds["sleep"].power_w < kinds["idle"].power_w < running_w
 
 
+@pytest.mark.long
+@pytest.mark.firmware
+@pytest.mark.emulator
+@pytest.mark.parametrize("target", ["pico@emulator", "esp32c3@emulator"])
+def test_a_calibration_from_end_to_end_is_kept(target: str, tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("JOULELOOP_STATE", str(tmp_path))
+    made = calibrate_command.calibrate(target, quick=True)
+    assert made.complaints == ()
+    assert kept_calibration(tmp_path, parse_target(target).board) == made.calibration
+    evidence = made.calibration.evidence
+    assert {"idle_s", "sleep_s", "wake_up", "byte"} < set(evidence.fits["energy"].coefficients)
+    assert max(abs(network.cycles_error) for network in evidence.held_out) < 0.05
+    assert evidence.fits["cycles"].r2 > 0.999
+
+
 def made_up(identity: Identity, *, wrong: float = 1.0) -> Observed:
     networks = []
     for index, benchmark in enumerate(designed_set(quick=True)):

@@ -121,6 +121,21 @@ def test_a_shunt_that_is_none_is_refused(ohm: float) -> None:
         with_shunt(load_board("pico"), ohm)
 
 
+@pytest.mark.parametrize(
+    ("ohm", "message"),
+    [
+        (100.0, "a shunt of 100 ohm, must be 0.0001 to 4 ohm"),
+        (1e-9, "a shunt of 1e-09 ohm, must be"),
+        (0.1 / 3, "is not whole microohm"),
+    ],
+)
+def test_a_shunt_that_no_meter_can_use_is_refused_before_anything_is_built(
+    ohm: float, message: str
+) -> None:
+    with pytest.raises(BoardFileError, match=message):
+        with_shunt(load_board("pico"), ohm)
+
+
 def test_a_board_without_a_meter_has_no_shunt() -> None:
     with pytest.raises(BoardFileError, match=r"has no \[meter\]"):
         with_shunt(load_board("native"), 0.1)
