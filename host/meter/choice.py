@@ -115,7 +115,7 @@ def parse_meter(text: str | None) -> MeterChoice:
     """Read ``--meter``; None is the board's own meter where it has one.
 
     Raises:
-        InputError: no such meter, or an option that it does not have.
+        InputError: no such meter, or an option that it does not have, lacks or that cannot be.
     """
     if text is None:
         return MeterChoice()
@@ -145,4 +145,7 @@ def parse_meter(text: str | None) -> MeterChoice:
             f"--meter {text}: " + ("a trace needs its file" if kind == TRACE else "has no place"),
             hint="use trace:FILE.csv" if kind == TRACE else f"use --meter {kind}",
         )
-    return MeterChoice(text, kind, where, options)
+    choice = MeterChoice(text, kind, where, options)
+    if choice.on_host:
+        choice.host_meter()  # what it refuses is said now, and not when all is trained and built
+    return choice

@@ -57,4 +57,4 @@ def test_what_is_no_meter_is_refused(text, message) -> None:
 )
 def test_options_that_cannot_be_are_refused(text, message) -> None:
     with pytest.raises(InputError, match=message):
-        parse_meter(text).host_meter()
+        parse_meter(text)
