@@ -86,7 +86,7 @@ def short_replay(
         stage, "variants", lambda *a: (v for v in variants(*a) if v.name == NOMINAL)
     )
     monkeypatch.setattr(
-        "host.chain.windows.WindowPlan", lambda window_s, **_: WindowPlan(window_s / 3, repeats=2)
+        "host.chain.windows.WindowPlan", lambda window_s, **_: WindowPlan(window_s / 3, repeats=3)
     )
     return copy
 
@@ -127,7 +127,7 @@ def test_a_trace_is_attached_after_the_run_without_the_board(
         err.split()
     )
     run = json.loads((short_replay / ".replay.partial" / "windows_run.json").read_text())
-    assert [w["warm_up"] for w in run["windows"]].count(False) == 6
+    assert [w["warm_up"] for w in run["windows"]].count(False) == 9
 
     def no_board(*arguments: object, **named: object) -> None:
         raise AssertionError("the board is not needed any more")
@@ -142,7 +142,7 @@ def test_a_trace_is_attached_after_the_run_without_the_board(
     code, _, err = cli(*command)
     assert code == 0, err
     windows = json.loads((short_replay / "replay" / "windows.json").read_text())
-    assert [w["accepted"] for w in windows] == [True, False, True, True, True, True]
+    assert [w["accepted"] for w in windows] == [True, False] + 7 * [True]
     assert "the gate was high for" in windows[1]["reason"]
     assert windows[1]["reason"] in " ".join(err.split())
     busy = next(w for w in windows if w["kind"] == "inference")
