@@ -87,6 +87,12 @@ def test_int8_keeps_quality_and_decisions(trained, int8, judge):
     assert judge.quality(int8).mean() > judge.quality(greedy).mean()
 
 
+def test_a_network_has_one_file_however_many_were_made_before(trained, network):
+    """Keras numbers its layers, and their names are in the file and so in its SHA-256."""
+    for calibration in (None, trained[1]):
+        assert convert(network, calibration) == convert(network, calibration)
+
+
 def test_narrowed_scores_decide_alike_and_have_a_finer_step(trained, network, int8):
     policy, calibration, states, masks, _ = trained
     assert np.mean(choose(network(states), masks) == choose(policy.scores(states), masks)) > 0.998

@@ -26,11 +26,14 @@ def to_keras(policy: DensePolicy | DenseNetwork) -> Any:
     """The same network as a Keras model (batch of any size, float32)."""
     network = DenseNetwork.of_policy(policy) if isinstance(policy, DensePolicy) else policy
     keras = import_tensorflow().keras
-    layers = [keras.Input((network.widths[0],))]
-    for layer in network.layers:
-        name = None if layer.activation == Activation.LINEAR else str(layer.activation)
-        layers.append(keras.layers.Dense(layer.weight.shape[1], activation=name))
-    model = keras.Sequential(layers)
+    # Names of our own: Keras counts its layers by process, and a file holds their names, so that a
+    # model's SHA-256 would depend on what else the process had made.
+    layers = [keras.Input((network.widths[0],), name="states")]
+    for index, layer in enumerate(network.layers):
+        kind = None if layer.activation == Activation.LINEAR else str(layer.activation)
+        width = layer.weight.shape[1]
+        layers.append(keras.layers.Dense(width, activation=kind, name=f"dense_{index}"))
+    model = keras.Sequential(layers, name="network")
     model.set_weights([array for layer in network.layers for array in (layer.weight, layer.bias)])
     return model
 
