@@ -24,6 +24,9 @@ class EmulatedCore(Protocol):
     def idle(self) -> bool:
         """Whether only the host can wake the core."""
 
+    def now_s(self) -> float:
+        """Virtual seconds since the start."""
+
     def feed(self, data: bytes) -> None:
         """Put bytes on the receive line of its UART."""
 

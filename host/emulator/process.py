@@ -16,12 +16,14 @@ import sys
 import tty
 from pathlib import Path
 
-from host.emulator.emulators import emulator_of
+from host.emulator.emulators import EmulatedCore, emulator_of
 from host.emulator.meters import METERS
 from toolchain.board import Board, Sourced, load_board, with_cycles_per_instruction, with_shunt
 from toolchain.errors import JouleloopError
 
 READ_BYTES = 4096
+SETTLED_S = 250e-6
+"""Virtual time after its last byte in which the core comes to rest, when it does."""
 NO_METER = "none"
 
 
@@ -40,6 +42,18 @@ class _Terminal:
         os.set_blocking(self.master, False)
         self.path = os.ttyname(self._slave)
         self.outgoing = bytearray()
+        self._seen, self._seen_s = 0, 0.0
+
+    def due(self, core: EmulatedCore) -> bool:
+        """Whether the client gets its bytes now.
+
+        A client that answers before the core has come to rest would be answered at a time that
+        depends on how busy this machine is, and windows would differ in their last digits.
+        """
+        if len(self.outgoing) != self._seen:
+            self._seen, self._seen_s = len(self.outgoing), core.now_s()
+        settled = core.idle or core.now_s() - self._seen_s >= SETTLED_S
+        return bool(self.outgoing) and (settled or len(self.outgoing) >= READ_BYTES)
 
     def read(self) -> bytes:
         """What the client has written."""
@@ -48,6 +62,7 @@ class _Terminal:
     def write(self) -> None:
         """Hand over what fits."""
         del self.outgoing[: os.write(self.master, self.outgoing)]
+        self._seen = len(self.outgoing)
 
 
 def serve(board: Board, image: Path, serial: str, usb: bool, metered: bool) -> None:
@@ -83,7 +98,7 @@ def serve(board: Board, image: Path, serial: str, usb: bool, metered: bool) -> N
 
     while True:
         core.run()
-        full = [master for master, terminal in terminals.items() if terminal.outgoing]
+        full = [master for master, terminal in terminals.items() if terminal.due(core)]
         waiting = core.idle and not full
         readable, writable, _ = select.select(
             [*terminals, sys.stdin], full, [], None if waiting else 0
