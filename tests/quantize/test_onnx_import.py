@@ -130,6 +130,7 @@ def test_what_is_not_understood_is_named(name):
         ([GEMM], {"output": "a", "taken": ("n", 3, 6)}, "'x' has 3 dimensions"),
         ([GEMM], {"output": "a", "taken": ("n", 7)}, "takes 7 values, its first layer 6"),
         ([GEMM], {"output": "a", "kind": TensorProto.INT32}, "'x' is INT32, must be one of FLOAT"),
+        ([GEMM], {"output": "a", "kind": 99}, "'x' is of unknown type 99, must be one of FLOAT"),
         ([node("Identity", ["x"], "y")], {}, "no dense layer"),
     ],
 )

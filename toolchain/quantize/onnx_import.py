@@ -136,7 +136,9 @@ class _Reader:
     def _check_input(self, given: Any) -> None:
         """Refuse what is not one row of real numbers an inference."""
         tensor = given.type.tensor_type
-        kind = self.onnx.TensorProto.DataType.Name(tensor.elem_type)
+        kinds = self.onnx.TensorProto.DataType
+        known = tensor.elem_type in kinds.values()
+        kind = kinds.Name(tensor.elem_type) if known else f"of unknown type {tensor.elem_type}"
         if kind not in _REAL:
             raise ModelError(
                 f"the input {given.name!r} is {kind}, must be one of {', '.join(_REAL)}",
